@@ -1,0 +1,1 @@
+"""AINoval: the Django project, and the writing domain that background tasks work on."""

@@ -1,0 +1,199 @@
+"""Connections to MongoDB: one client for each event loop, one loop for the synchronous code of a process, all made after fork.
+
+All code of ours that talks to MongoDB is async and takes the client of the loop it runs on. Synchronous edges (views, commands, the admin) hand a
+coroutine to `run`, which executes it on the process's one background loop: so there is one way to write a query, and edges share one connection pool.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from functools import cache
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import mongoengine
+from bson.codec_options import CodecOptions
+from django.conf import settings
+from pymongo import AsyncMongoClient, MongoClient, WriteConcern
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.database import Database
+from pymongo.errors import (
+    AutoReconnect,
+    ConnectionFailure,
+    ExecutionTimeout,
+    NotPrimaryError,
+    WaitQueueTimeoutError,
+    WTimeoutError,
+)
+
+from ainoval import mongod
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+UNAVAILABLE: tuple[type[Exception], ...] = (
+    ConnectionFailure,  # with AutoReconnect, NetworkTimeout, ServerSelectionTimeoutError, WaitQueueTimeoutError
+    AutoReconnect,
+    NotPrimaryError,
+    ExecutionTimeout,
+    WaitQueueTimeoutError,
+    WTimeoutError,
+    mongod.MongodUnavailable,
+)
+"""Driver errors that mean "MongoDB cannot be reached now": nothing was wrong with the request, and it may or may not have been executed."""
+
+# A task that was accepted must survive the loss of power a moment later; without the journal a kill -9 of mongod loses acknowledged inserts.
+DURABLE = WriteConcern(w="majority", j=True)
+# For hints that a sweep repairs (heartbeats, fair-share counters): not worth a wait for the disk.
+HINT = WriteConcern(w=1, j=False)
+
+CODEC: CodecOptions[Json] = CodecOptions(tz_aware=True)
+
+_CLIENT_OPTIONS: Json = {
+    "tz_aware": True,
+    "uuidRepresentation": "standard",
+    "w": "majority",
+    "journal": True,
+    "retryWrites": True,
+    "retryReads": True,
+    "serverSelectionTimeoutMS": 3_000,
+    "connectTimeoutMS": 3_000,
+    "socketTimeoutMS": 30_000,
+    "waitQueueTimeoutMS": 10_000,
+    "appname": "ainoval",
+}
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncMongoClient[Json]] = WeakKeyDictionary()
+_database_name: str | None = None
+
+
+@cache
+def uri() -> str:
+    """Return where MongoDB is: `MONGODB_URI`, or this project's own embedded server, started if need be.
+
+    Raises:
+        MongodUnavailable: No server is configured and none can be started; the message says what to do.
+    """
+    configured = settings.AINOVAL.mongodb_uri
+    return configured.get_secret_value() if configured else mongod.ensure_running(settings.AINOVAL.data_dir)
+
+
+def database_name() -> str:
+    """Return the database's name: `MONGODB_DATABASE`, unless `use_database` named another."""
+    return _database_name or settings.AINOVAL.mongodb_database
+
+
+def use_database(name: str | None) -> None:
+    """Make this process use another database (tests have one of their own each); None goes back to the setting."""
+    global _database_name, _sync_client
+    _database_name = name
+    # MongoEngine's documents remember their collection.
+    mongoengine.disconnect_all()
+    _sync_client = None
+
+
+def database() -> AsyncDatabase[Json]:
+    """Return the database through the running event loop's own client; writes are majority and journaled."""
+    loop = asyncio.get_running_loop()
+    client = _clients.get(loop)
+    if client is None:
+        client = _clients[loop] = AsyncMongoClient(uri(), maxPoolSize=100, **_CLIENT_OPTIONS)
+    return client[database_name()]
+
+
+async def close() -> None:
+    """Close the running loop's client; the next `database()` opens a new one."""
+    client = _clients.pop(asyncio.get_running_loop(), None)
+    if client is not None:
+        await client.close()
+
+
+class _Portal:
+    """The background loop on which synchronous code runs coroutines."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, name="mongo-portal", daemon=True)
+        self.thread.start()
+
+    def run(self, coro: Coroutine[Any, Any, T]) -> T:
+        if threading.current_thread() is self.thread:
+            coro.close()
+            raise RuntimeError("mongo.run() was called on the loop it would wait for: await the coroutine instead")
+        future = asyncio.run_coroutine_threadsafe(coro, self.loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        self.run(close())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+
+_portal: _Portal | None = None
+_portal_lock = threading.Lock()
+_sync_client: MongoClient[Json] | None = None
+
+
+def run(coro: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine from synchronous code, on this process's background loop, and return its result."""
+    global _portal
+    with _portal_lock:
+        if _portal is None:
+            _portal = _Portal()
+        portal = _portal
+    return portal.run(coro)
+
+
+def sync_database() -> Database[Json]:
+    """Return MongoEngine's database of this process: for its documents, for indexes, and for django-q2's broker."""
+    global _sync_client
+    if _sync_client is None:
+        # connect=False: no thread is started before the first use, so that a fork meanwhile is safe.
+        _sync_client = mongoengine.connect(database_name(), host=uri(), connect=False, **_CLIENT_OPTIONS)
+    return _sync_client[database_name()]
+
+
+def disconnect() -> None:
+    """Close everything this process has open on MongoDB."""
+    global _portal, _sync_client
+    with _portal_lock:
+        if _portal is not None:
+            _portal.close()
+            _portal = None
+    mongoengine.disconnect_all()
+    _sync_client = None
+
+
+def ping() -> bool:
+    """Whether MongoDB answers now, as a primary that takes writes."""
+
+    async def hello() -> bool:
+        answer = await database().client.admin.command("hello")
+        return bool(answer.get("isWritablePrimary"))
+
+    try:
+        return run(hello())
+    except UNAVAILABLE:
+        return False
+
+
+def _forget_after_fork() -> None:
+    # A child's copies of the parent's sockets and threads are not its own: drop them unclosed, so that the parent's stay usable.
+    global _portal, _sync_client, _portal_lock, _clients
+    _portal = None
+    _portal_lock = threading.Lock()
+    _clients = WeakKeyDictionary()
+    if _sync_client is not None:
+        mongoengine.connection._connections.clear()
+        mongoengine.connection._dbs.clear()
+        mongoengine.connection._connection_settings.clear()
+        _sync_client = None
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
