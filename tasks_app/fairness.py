@@ -1,0 +1,126 @@
+"""Fair shares: users get the workers evenly, whatever each of them has queued; and the two limits that are checked at a submission.
+
+Start-time fair queueing: a task's key is the larger of the system's virtual time and its user's last key, plus its cost; the smallest key is claimed
+first. Somebody who submits one task while another has ten thousand queued waits for about one task of each user. Virtual time is the largest key
+claimed so far, so that a user who was away cannot claim back the time.
+
+All of it is one unjournaled update of `task_users/{userId}`: a hint. When it is lost, somebody is served a little early.
+
+Source: P. Goyal, H. M. Vin, H. Cheng, "Start-time Fair Queueing", SIGCOMM 1996, https://doi.org/10.1145/248157.248171
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+from ainoval import mongo
+from tasks_app.documents import SINGLE_LANE, TASKS, USERS
+from tasks_app.states import TaskStatus
+
+Json = dict[str, Any]
+
+VIRTUAL_TIME = "*"  # no user's id: those are UUIDs
+_VIRTUAL_TIME_AGE_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a submission was given: the first of its keys, and whether the limits allow it."""
+
+    fair_key: float
+    allowed: bool
+    tokens: float
+    queued: int
+
+
+class FairShares:
+    """Keys for new tasks, through one database. Holds the virtual time for a moment, nothing else."""
+
+    def __init__(self, db: AsyncDatabase[Json]) -> None:
+        self._users = db.get_collection(USERS, write_concern=mongo.HINT)
+        self._tasks = db[TASKS]
+        self._virtual_time = 0.0
+        self._read_at = float("-inf")
+
+    async def virtual_time(self) -> float:
+        """Return the largest key claimed so far, at most a quarter of a second old."""
+        if time.monotonic() - self._read_at > _VIRTUAL_TIME_AGE_SECONDS:
+            document = await self._users.find_one({"_id": VIRTUAL_TIME}, {"fairKey": 1})
+            self._virtual_time = document["fairKey"] if document else 0.0
+            self._read_at = time.monotonic()
+        return self._virtual_time
+
+    async def advance(self, fair_key: float) -> None:
+        """Move the virtual time forward to a key that was claimed."""
+        await self._users.update_one({"_id": VIRTUAL_TIME}, {"$max": {"fairKey": fair_key}}, upsert=True)
+
+    async def keys(self, user_id: str, count: int, *, cost: float = 1.0) -> float:
+        """Reserve `count` keys for a user without asking the limits (children, requeues); return the first, the next are `cost` apart."""
+        return (await self._reserve(user_id, count, cost, rate=0, cap=0)).fair_key
+
+    async def admit(self, user_id: str, count: int, *, rate: int, cap: int) -> Ticket:
+        """Reserve `count` keys if the user's submission rate and queue allow it.
+
+        Args:
+            rate: Submissions a minute (a bucket of that size, refilled evenly); 0 = none.
+            cap: Queued tasks of this user at most. The count is a hint that only grows; when it reaches the cap it is counted anew, so nobody is refused
+                on hearsay.
+        """
+        ticket = await self._reserve(user_id, count, 1.0, rate=rate, cap=cap)
+        if not ticket.allowed and ticket.queued + count > cap:
+            queued = await self._tasks.count_documents(
+                {"userId": user_id, "status": TaskStatus.QUEUED.value, "lane": SINGLE_LANE},
+                limit=cap + 1,
+                hint="user_created",
+            )
+            await self._users.update_one({"_id": user_id}, {"$set": {"queued": queued}})
+            if queued + count <= cap:
+                ticket = await self._reserve(user_id, count, 1.0, rate=rate, cap=cap)
+        return ticket
+
+    async def _reserve(self, user_id: str, count: int, cost: float, *, rate: int, cap: int) -> Ticket:
+        virtual_time = await self.virtual_time()
+        refill: Any = float(rate)
+        if rate:
+            elapsed = {"$divide": [{"$subtract": ["$$NOW", {"$ifNull": ["$refilledAt", "$$NOW"]}]}, 60_000.0 / rate]}
+            refill = {"$min": [float(rate), {"$add": [{"$ifNull": ["$tokens", float(rate)]}, elapsed]}]}
+        queued = {"$ifNull": ["$queued", 0]}
+        conditions: list[Any] = []
+        if rate:
+            conditions.append({"$gte": ["$tokens", float(count)]})
+        if cap:
+            conditions.append({"$lte": [{"$add": [queued, count]}, cap]})
+        pipeline: list[Json] = [
+            {"$set": {"tokens": refill, "refilledAt": "$$NOW"}} if rate else {"$set": {}},
+            {"$set": {"allowed": {"$and": conditions}}},
+            {
+                "$set": {
+                    "tokens": {"$cond": ["$allowed", {"$subtract": ["$tokens", count]}, "$tokens"]} if rate else "$tokens",
+                    "queued": {"$cond": ["$allowed", {"$add": [queued, count]}, queued]} if cap else queued,
+                    "fairKey": {
+                        "$cond": [
+                            "$allowed",
+                            {"$add": [{"$max": [virtual_time, {"$ifNull": ["$fairKey", 0.0]}]}, count * cost]},
+                            {"$ifNull": ["$fairKey", 0.0]},
+                        ]
+                    },
+                }
+            },
+        ]
+        for _ in range(2):
+            try:
+                user = await self._users.find_one_and_update(
+                    {"_id": user_id},
+                    [stage for stage in pipeline if stage["$set"]],
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                )
+                break
+            except DuplicateKeyError:
+                continue  # two first submissions of one user at once: the second finds the document now
+        first = user["fairKey"] - (count - 1) * cost
+        return Ticket(first, bool(user["allowed"]), user.get("tokens") or 0.0, user["queued"])

@@ -1,0 +1,217 @@
+"""Parents and their children: planting a batch's children, counting them, and ending the parent when they have ended."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError
+
+from ainoval.ids import derived_id
+from ainoval.logs import get_logger
+from tasks_app import lifecycle, registry, states
+from tasks_app.conf import task_settings
+from tasks_app.documents import BATCH_LANE, TASKS, new_task
+from tasks_app.errors import UnknownTaskType
+from tasks_app.executable import ChildOutcome, ChildTask, Services
+from tasks_app.fairness import FairShares
+from tasks_app.outcomes import ErrorRecord
+from tasks_app.states import TaskStatus
+
+Json = dict[str, Any]
+
+INSERT_GROUP = 500
+SWEEP_GROUP = 200
+DUPLICATE_KEY = 11000
+# The children outlive the parent by this, so that no list ever shows a batch with half its children.
+CHILDREN_OUTLIVE = timedelta(hours=1)
+
+log = get_logger(__name__)
+
+_failures = frozenset({TaskStatus.FAILED, TaskStatus.INTERRUPTED})
+
+
+def child_id(parent_id: str, key: str) -> str:
+    """Return the id of a parent's child for `key`: the same each time, so that a repeated fan-out inserts nothing twice."""
+    return derived_id("child", parent_id, key)
+
+
+async def plant(db: AsyncDatabase[Json], parent: Json, children: Sequence[ChildTask], services: Services) -> int:
+    """Store a parent's children, and send those of an earlier life that did not complete back to work; return how many there are in all."""
+    tasks = db[TASKS]
+    generation = parent.get("generation", 0)
+    first_key = await FairShares(db).keys(parent["userId"], max(len(children), 1))
+    now = datetime.now(UTC)
+    documents = []
+    for index, child in enumerate(children):
+        executable = registry.get(child.task_type)
+        documents.append(
+            new_task(
+                task_id=child_id(parent["_id"], child.key),
+                user_id=parent["userId"],
+                task_type=executable.task_type,
+                parameters=child.parameters.model_dump(mode="json", by_alias=True),
+                now=now,
+                fair_key=first_key + index,
+                priority=parent["priority"],
+                max_attempts=executable.retry.max_attempts,
+                resource=executable.resource(child.parameters, services),
+                parent_id=parent["_id"],
+                generation=generation,
+            )
+        )
+    for start in range(0, len(documents), INSERT_GROUP):
+        try:
+            await tasks.insert_many(documents[start : start + INSERT_GROUP], ordered=False)
+        except BulkWriteError as exc:
+            if any(error["code"] != DUPLICATE_KEY for error in exc.details["writeErrors"]):
+                raise
+    if generation:
+        await lifecycle.execute(db, lifecycle.keep_children(parent["_id"]))
+        older = {"parentId": parent["_id"], "generation": {"$lt": generation}}
+        await lifecycle.execute(db, lifecycle.requeue(older, fair_key=first_key, extra={"generation": generation}))
+    return await tasks.count_documents({"parentId": parent["_id"]})
+
+
+@dataclass(frozen=True, slots=True)
+class ChildCounts:
+    """How many children are in each state."""
+
+    total: int
+    by_status: dict[str, int]
+
+    @property
+    def ended(self) -> int:
+        """How many have ended."""
+        return sum(count for status, count in self.by_status.items() if TaskStatus(status).is_terminal)
+
+
+async def count_children(db: AsyncDatabase[Json], parent_ids: Iterable[str]) -> dict[str, ChildCounts]:
+    """Count the children of several parents by state, from the index alone."""
+    counted: dict[str, Counter[str]] = {parent_id: Counter() for parent_id in parent_ids}
+    cursor = await db[TASKS].aggregate(
+        [
+            {"$match": {"parentId": {"$in": list(counted)}}},
+            {"$group": {"_id": {"parentId": "$parentId", "status": "$status"}, "count": {"$sum": 1}}},
+        ],
+        hint="family",
+    )
+    async for group in cursor:
+        counted[group["_id"]["parentId"]][group["_id"]["status"]] = group["count"]
+    return {parent_id: ChildCounts(counts.total(), dict(counts)) for parent_id, counts in counted.items()}
+
+
+async def roll_up(db: AsyncDatabase[Json], parent_ids: Sequence[str] | None = None) -> int:
+    """Bring parents up to date with their children, and end those whose children have all ended.
+
+    Args:
+        parent_ids: Which; None for all that await children.
+
+    Returns:
+        How many parents ended.
+    """
+    query: Json = {"status": {"$in": sorted(states.LEASED)}, "lease.owner": None, "children.total": {"$exists": True}}
+    if parent_ids is not None:
+        query["_id"] = {"$in": list(parent_ids)}
+    fields = {
+        "taskType": 1,
+        "status": 1,
+        "parameters": 1,
+        "generation": 1,
+        "children": 1,
+        "progress": 1,
+        "attempt": 1,
+        "startedAt": 1,
+    }
+    hint = None if parent_ids is not None else "active"
+    parents = await db[TASKS].find(query, fields, hint=hint).to_list(None)
+    ended = 0
+    for start in range(0, len(parents), SWEEP_GROUP):
+        group = parents[start : start + SWEEP_GROUP]
+        counts = await count_children(db, [parent["_id"] for parent in group])
+        for parent in group:
+            ended += await _bring_up_to_date(db, parent, counts[parent["_id"]])
+    return ended
+
+
+async def _bring_up_to_date(db: AsyncDatabase[Json], parent: Json, counts: ChildCounts) -> bool:
+    if parent["status"] == TaskStatus.CANCELLING.value and counts.ended < counts.total:
+        await cancel_children(db, parent["_id"])
+        counts = (await count_children(db, [parent["_id"]]))[parent["_id"]]
+    if counts.ended == counts.total and counts.total >= parent["children"]["total"]:
+        return await _finish(db, parent, counts)
+    if counts.ended != parent["progress"].get("current"):
+        now = datetime.now(UTC)
+        transition = lifecycle.roll_up(parent["_id"], parent.get("generation", 0), current=counts.ended, total=counts.total, now=now)
+        await lifecycle.execute(db, transition)
+    return False
+
+
+async def cancel_children(db: AsyncDatabase[Json], parent_id: str) -> None:
+    """Cancel what has not ended of a parent's children: the waiting at once, the running by request."""
+    scope = {"parentId": parent_id}
+    await lifecycle.execute(db, lifecycle.cancel_waiting(scope, retention_seconds=task_settings().retention_seconds))
+    await lifecycle.execute(db, lifecycle.request_cancel(scope))
+
+
+async def cancel_children_of_ended_parents(db: AsyncDatabase[Json], *, limit: int = 1_000) -> int:
+    """Cancel queued children whose parent has ended (it was lost for the third time while it planted them); return how many parents had such."""
+    queued = {"status": TaskStatus.QUEUED.value, "lane": BATCH_LANE}
+    waiting = {doc["parentId"] async for doc in db[TASKS].find(queued, {"parentId": 1}, hint="claim").limit(limit)}
+    ended = db[TASKS].find({"_id": {"$in": sorted(waiting)}, "status": {"$in": sorted(states.TERMINAL)}}, {"_id": 1})
+    count = 0
+    async for parent in ended:
+        await cancel_children(db, parent["_id"])
+        count += 1
+    return count
+
+
+def ended_status(counts: ChildCounts) -> TaskStatus:
+    """Return how a parent ends whose children have all ended."""
+    failed = sum(counts.by_status.get(status, 0) for status in _failures)
+    if not failed:
+        return TaskStatus.COMPLETED
+    return TaskStatus.FAILED if failed == counts.total else TaskStatus.COMPLETED_WITH_ERRORS
+
+
+async def _finish(db: AsyncDatabase[Json], parent: Json, counts: ChildCounts) -> bool:
+    status = TaskStatus.CANCELLED if parent["status"] == TaskStatus.CANCELLING.value else ended_status(counts)
+    error = None
+    if status is TaskStatus.FAILED:
+        error = ErrorRecord(
+            "all_children_failed",
+            f"All {counts.total} tasks of this batch failed.",
+            {"failed": counts.total},
+            retryable=True,
+        )
+    try:
+        result = await _collect(db, parent)
+    except UnknownTaskType:
+        return False  # a worker that knows the type ends it
+    now = datetime.now(UTC)
+    expire_at = now + timedelta(seconds=task_settings().retention_seconds)
+    # First the children: if this process dies in between, the parent is still unfinished, and both are repeated.
+    await lifecycle.execute(db, lifecycle.keep_children_until(parent["_id"], expire_at + CHILDREN_OUTLIVE))
+    transition = lifecycle.finish_parent(parent, status=status, total=counts.total, now=now, expire_at=expire_at, result=result, error=error)
+    won = await lifecycle.execute(db, transition) == 1
+    if won:
+        log.info("batch_ended", task_id=parent["_id"], task_type=parent["taskType"], status=status.value, **counts.by_status)
+    return won
+
+
+async def _collect(db: AsyncDatabase[Json], parent: Json) -> Json:
+    executable = registry.get(parent["taskType"])
+    fields = {
+        "status": 1,
+        "parameters": 1,
+        "result.skipped": 1,
+        "result.conflict": 1,
+        "result.applied": 1,
+        "errorInfo": 1,
+    }
+    cursor = db[TASKS].find({"parentId": parent["_id"]}, fields).sort([("createdAt", 1), ("fairKey", 1)])
+    outcomes = [ChildOutcome(TaskStatus(doc["status"]), doc["parameters"], doc.get("result") or {}, doc.get("errorInfo")) async for doc in cursor]
+    result = executable.collect(executable.Parameters.model_validate(parent["parameters"]), outcomes)
+    return result.model_dump(mode="json", by_alias=True)

@@ -1,0 +1,72 @@
+"""Sweeps that any process may run, as often as it likes: each repeats its condition inside the write."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+
+from ainoval.logs import get_logger
+from tasks_app import lifecycle, registry, states
+from tasks_app.conf import task_settings
+from tasks_app.documents import TASKS, WORKERS
+
+Json = dict[str, Any]
+
+log = get_logger(__name__)
+
+
+async def recover_lost(db: AsyncDatabase[Json], scope: Json | None = None, *, mark_failed: bool = False, expired_for_seconds: float = 0.0) -> int:
+    """Recover the tasks whose lease has run out; return how many.
+
+    Args:
+        scope: Which tasks; None for all.
+        mark_failed: End them FAILED instead of running them again.
+        expired_for_seconds: Only leases that ran out at least that long ago.
+    """
+    transition = lifecycle.recover(
+        scope or {},
+        run_once_types=registry.run_once_types(),
+        retention_seconds=task_settings().retention_seconds,
+        mark_failed=mark_failed,
+        expired_for_seconds=expired_for_seconds,
+    )
+    recovered = await lifecycle.execute(db, transition)
+    if recovered:
+        log.warning("tasks_recovered", count=recovered)
+    return recovered
+
+
+async def recover_worker(db: AsyncDatabase[Json], owner: str) -> int:
+    """Recover at once what a worker held that is known to be dead (its sentinel has reaped it); return how many tasks."""
+    await lifecycle.execute(db, lifecycle.expire_leases_of(owner))
+    recovered = await recover_lost(db, {"lease.owner": owner})
+    await db[WORKERS].delete_one({"_id": owner})
+    return recovered
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A task whose lease has run out, as it was read: for showing, not for deciding."""
+
+    task_id: str
+    task_type: str
+    status: str
+    owner: str
+
+
+async def find_lost(db: AsyncDatabase[Json], *, expired_for_seconds: float = 0.0, limit: int = 1_000) -> list[Lost]:
+    """Return tasks that a recovery would take up now."""
+    query = lifecycle.recover({}, run_once_types=[], retention_seconds=0, expired_for_seconds=expired_for_seconds).filter
+    fields = {"taskType": 1, "status": 1, "lease.owner": 1}
+    cursor = db[TASKS].find(query, fields, hint="active").limit(limit)
+    return [Lost(doc["_id"], doc["taskType"], doc["status"], doc["lease"]["owner"]) async for doc in cursor]
+
+
+async def purge(db: AsyncDatabase[Json], task_ids: list[str]) -> int:
+    """Delete ended tasks with their whole families; return how many documents went."""
+    ended = {"_id": {"$in": task_ids}, "status": {"$in": sorted(states.TERMINAL)}}
+    # Children first: a crash in between leaves a parent without children, which the next purge takes, and never children without their parent.
+    parents = [doc["_id"] async for doc in db[TASKS].find(ended, {"_id": 1})]
+    children = await db[TASKS].delete_many({"parentId": {"$in": parents}, "status": {"$in": sorted(states.TERMINAL)}})
+    deleted = await db[TASKS].delete_many(ended)
+    return children.deleted_count + deleted.deleted_count

@@ -1,0 +1,23 @@
+"""`manage.py qcluster`: the worker cluster."""
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    """Starts the worker cluster: django-q2's, with our workers. SIGTERM or Ctrl-C drains and stops it."""
+
+    help = "Start the worker cluster. SIGTERM or Ctrl-C lets running tasks end (TASKS_SHUTDOWN_GRACE), hands back the rest, and stops."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("-n", "--name", help="another cluster name of Q_CLUSTER, for django-q2's own packages")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["name"]:
+            os.environ["Q_CLUSTER_NAME"] = options["name"]  # read when django_q is imported, below
+        from tasks_app.worker.cluster import TaskCluster
+
+        TaskCluster().run()

@@ -1,0 +1,312 @@
+"""What can be done with tasks, once for all edges: submit, cancel, requeue, apply, delete. Views, console and commands call these and present the answer."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from pydantic import ValidationError
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+from ainoval import mongo
+from ainoval.ai.profiles import load_profiles
+from ainoval.ai.service import AIService
+from ainoval.ids import derived_id, new_id
+from ainoval.logs import get_logger
+from ainoval.novels.service import NovelService, SceneService
+from tasks_app import families, lifecycle, maintenance, queries, registry, states
+from tasks_app.conf import task_settings
+from tasks_app.documents import TASKS, new_task
+from tasks_app.errors import (
+    ApplyRefused,
+    IdempotencyConflict,
+    InvalidParameters,
+    InvalidTransition,
+    QueueFull,
+    RateLimited,
+    RequeueTheParent,
+)
+from tasks_app.executable import Services, TaskModel
+from tasks_app.fairness import FairShares
+from tasks_app.states import TaskStatus
+
+Json = dict[str, Any]
+
+CANCEL_ROUNDS = 3
+QUEUE_FULL_RETRY_SECONDS = 30.0
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A stored task; `replayed` when an earlier submission with the same Idempotency-Key had stored it."""
+
+    task_id: str
+    replayed: bool = False
+
+
+def services() -> Services:
+    """Return the domain as the edges may use it (no AI is called here: profiles are looked up, that is all)."""
+    db = mongo.database()
+    return Services(NovelService(db), SceneService(db), AIService(load_profiles(settings.AINOVAL)))
+
+
+# --- submit ---
+
+
+def validate(executable: registry.AnyExecutable, parameters: Mapping[str, Any]) -> TaskModel:
+    """Return parameters as their model.
+
+    Raises:
+        InvalidParameters: With one entry a field.
+    """
+    try:
+        return executable.Parameters.model_validate(parameters)
+    except ValidationError as exc:
+        found = exc.errors(include_url=False, include_context=False, include_input=False)
+        raise InvalidParameters([{"field": ".".join(map(str, e["loc"])) or "body", "message": e["msg"].removeprefix("Value error, ")} for e in found]) from None
+
+
+async def submit(user_id: str, task_type: str, parameters: Mapping[str, Any], *, idempotency_key: str | None = None) -> Submitted:
+    """Store a task, QUEUED: one acknowledged, journaled insert.
+
+    Args:
+        user_id: Whose task it will be.
+        task_type: As stored, or in lower kebab case.
+        parameters: By their names on the wire; validated here.
+        idempotency_key: A repeat with the same key, type and parameters answers with the first one's id.
+
+    Raises:
+        UnknownTaskType, InvalidParameters: Nothing was stored.
+        NovelNotFound, SceneNotFound: What the task is about is missing, or somebody else's.
+        IdempotencyConflict: The key was used for something else.
+        RateLimited, QueueFull: With `retry_after` seconds.
+    """
+    db = mongo.database()
+    executable = registry.resolve(task_type)
+    model = validate(executable, parameters)
+    stored = model.model_dump(mode="json", by_alias=True)
+    fingerprint = _fingerprint(executable.task_type, stored) if idempotency_key else None
+    # The key makes the id, so the unique index on ids is what keeps it from being used twice.
+    task_id = derived_id("idempotency", user_id, idempotency_key) if idempotency_key else new_id()
+    if idempotency_key and (replay := await _replay(db, task_id, fingerprint)):
+        return replay
+    available = services()
+    await executable.check(model, user_id, available)
+    limits = task_settings()
+    ticket = await FairShares(db).admit(user_id, 1, rate=limits.submit_rate, cap=limits.max_queued_per_user)
+    if not ticket.allowed:
+        if ticket.queued >= limits.max_queued_per_user:
+            raise QueueFull(f"You have {ticket.queued:,} tasks waiting; at most {limits.max_queued_per_user:,} may.", retry_after=QUEUE_FULL_RETRY_SECONDS)
+        wait = (1.0 - ticket.tokens) * 60.0 / limits.submit_rate
+        raise RateLimited(f"More than {limits.submit_rate:,} submissions in a minute.", retry_after=max(wait, 1.0))
+    document = new_task(
+        task_id=task_id,
+        user_id=user_id,
+        task_type=executable.task_type,
+        parameters=stored,
+        now=datetime.now(UTC),
+        fair_key=ticket.fair_key,
+        priority=executable.priority,
+        max_attempts=executable.retry.max_attempts,
+        resource=executable.resource(model, available),
+        idempotency_key=idempotency_key,
+        submission=fingerprint,
+    )
+    try:
+        await db[TASKS].insert_one(document)
+    except DuplicateKeyError:
+        # Two requests with one key at once; or the driver repeated an insert whose reply was lost.
+        if idempotency_key and (replay := await _replay(db, task_id, fingerprint)):
+            return replay
+        if not idempotency_key:
+            return Submitted(task_id)
+        raise
+    log.info("task_submitted", task_id=task_id, task_type=executable.task_type, user_id=user_id, attempt=0, worker=None)
+    return Submitted(task_id)
+
+
+def _fingerprint(task_type: str, parameters: Json) -> str:
+    return hashlib.sha256(json.dumps([task_type, parameters], sort_keys=True).encode()).hexdigest()
+
+
+async def _replay(db: AsyncDatabase[Json], task_id: str, fingerprint: str | None) -> Submitted | None:
+    known = await db[TASKS].find_one({"_id": task_id}, {"submission": 1})
+    if known is None:
+        return None
+    if known.get("submission") != fingerprint:
+        raise IdempotencyConflict
+    return Submitted(task_id, replayed=True)
+
+
+# --- cancel ---
+
+
+def _scope(task_id: str, user_id: str | None) -> Json:
+    return {"_id": task_id} if user_id is None else {"_id": task_id, "userId": user_id}
+
+
+async def cancel(task_id: str, *, user_id: str | None) -> Json:
+    """Ask for a task's cancellation: a waiting one is CANCELLED at once, a running one CANCELLING until its worker has stopped it.
+
+    Args:
+        user_id: Whose it must be; None for staff and operators.
+
+    Returns:
+        The task's document afterwards.
+
+    Raises:
+        TaskNotFound: No such task of this user.
+        InvalidTransition: It has ended (`already_ended`).
+    """
+    db = mongo.database()
+    scope = _scope(task_id, user_id)
+    for _ in range(CANCEL_ROUNDS):  # between two looks it may be claimed, released or promoted
+        waiting = lifecycle.cancel_waiting(scope, retention_seconds=task_settings().retention_seconds)
+        changed = await lifecycle.execute(db, waiting) or await lifecycle.execute(db, lifecycle.request_cancel(scope))
+        task = await queries.get(task_id, user_id=user_id)
+        if changed:
+            log.info("task_cancel_requested", task_id=task_id, task_type=task["taskType"], user_id=task["userId"], status=task["status"])
+        if task["status"] == TaskStatus.CANCELLING.value and task.get("children") and "lease" not in task:
+            await families.cancel_children(db, task_id)
+        if changed or task["status"] == TaskStatus.CANCELLING.value:
+            return task
+        if TaskStatus(task["status"]).is_terminal:
+            break
+    raise InvalidTransition(f"The task has ended already ({task['status']}).", code="already_ended")
+
+
+async def cancel_all_of(user_id: str) -> int:
+    """Cancel every unfinished task of a user who was removed or made inactive; return how many."""
+    db = mongo.database()
+    unfinished = {"userId": user_id, "lane": {"$in": [0, 1]}, "status": {"$in": sorted(states.UNFINISHED)}}
+    return await _cancel_many(db, unfinished)
+
+
+async def cancel_all_about(user_id: str, novel_id: str, scene_ids: list[str]) -> int:
+    """Cancel a user's unfinished tasks about a novel that is being deleted; return how many."""
+    about = {"$or": [{"parameters.novelId": novel_id}, {"parameters.sceneId": {"$in": scene_ids}}]}
+    return await _cancel_many(mongo.database(), {"userId": user_id, "lane": {"$in": [0, 1]}, "status": {"$in": sorted(states.UNFINISHED)}, **about})
+
+
+async def _cancel_many(db: AsyncDatabase[Json], query: Json) -> int:
+    count = 0
+    async for task in db[TASKS].find(query, {"_id": 1}, hint="user_created"):
+        try:
+            await cancel(task["_id"], user_id=None)
+            count += 1
+        except InvalidTransition:
+            pass  # it ended meanwhile
+    return count
+
+
+# --- requeue ---
+
+
+async def requeue(task_id: str, *, user_id: str | None, parameters: Mapping[str, Any] | None = None) -> Json:
+    """Send a failed, interrupted, cancelled or partly failed task back to the queue. Of twenty at once, one wins.
+
+    Args:
+        user_id: Whose it must be; None for staff and operators.
+        parameters: Edited ones (staff); None keeps the stored.
+
+    Returns:
+        The task's document afterwards.
+
+    Raises:
+        TaskNotFound: No such task of this user.
+        RequeueTheParent: It is a child of a batch.
+        InvalidTransition: Its state does not allow it (`not_requeueable`).
+        InvalidParameters: The edited parameters do not fit.
+    """
+    db = mongo.database()
+    task = await queries.get(task_id, user_id=user_id)
+    if task.get("parentId"):
+        raise RequeueTheParent(details={"parentId": task["parentId"]})
+    if TaskStatus(task["status"]) not in states.REQUEUEABLE:
+        raise InvalidTransition(f"A task that is {task['status']} cannot be run again.", code="not_requeueable")
+    executable = registry.get(task["taskType"])
+    edited: Json | None = None
+    extra: Json = {"maxAttempts": executable.retry.max_attempts}
+    if parameters is not None:
+        available = services()
+        model = validate(executable, parameters)
+        await executable.check(model, task["userId"], available)
+        edited = model.model_dump(mode="json", by_alias=True)
+        extra["resource"] = {"$literal": executable.resource(model, available)}
+    key = await FairShares(db).keys(task["userId"], 1)
+    scope = _scope(task_id, user_id)
+    if not await lifecycle.execute(db, lifecycle.requeue(scope, fair_key=key, parameters=edited, extra=extra)):
+        now = await queries.get(task_id, user_id=user_id)
+        raise InvalidTransition(f"A task that is {now['status']} cannot be run again.", code="not_requeueable")
+    log.info("task_requeued", task_id=task_id, task_type=task["taskType"], user_id=task["userId"], attempt=0)
+    return await queries.get(task_id, user_id=user_id)
+
+
+# --- delete ---
+
+
+async def delete(task_id: str) -> int:
+    """Delete an ended task with its children; return how many documents went.
+
+    Raises:
+        TaskNotFound: No such task.
+        RequeueTheParent: It is a child: families are deleted whole.
+        InvalidTransition: It has not ended.
+    """
+    task = await queries.get(task_id, user_id=None)
+    if task.get("parentId"):
+        raise InvalidTransition("A task of a batch is deleted with its batch.", code="delete_the_parent")
+    deleted = await maintenance.purge(mongo.database(), [task_id])
+    if not deleted:
+        raise InvalidTransition(f"A task that is {task['status']} cannot be deleted: cancel it first.", code="not_ended")
+    log.info("task_deleted", task_id=task_id, task_type=task["taskType"], user_id=task["userId"], documents=deleted)
+    return deleted
+
+
+# --- apply ---
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedResult:
+    """A result that is in the novel now."""
+
+    task_id: str
+    scene_id: str
+    version: int
+    applied_at: datetime
+
+
+async def apply(task_id: str, *, user_id: str, force: bool = False) -> AppliedResult:
+    """Write a completed task's result into the novel, once.
+
+    Args:
+        force: Override what was changed in the scene meanwhile.
+
+    Raises:
+        TaskNotFound: No such task of this user.
+        ApplyRefused: `not_completed`, `already_applied`, `target_gone`, `nothing_to_apply`, `not_applicable`.
+        SceneChanged: The scene has another version (`expectedVersion`, `currentVersion`).
+    """
+    db = mongo.database()
+    task = await queries.get(task_id, user_id=user_id)
+    executable = registry.get(task["taskType"])
+    if task["status"] != TaskStatus.COMPLETED.value:
+        raise ApplyRefused(f"Only a completed task's result can be applied; this one is {task['status']}.", code="not_completed")
+    if task.get("appliedAt"):
+        raise ApplyRefused("The result is in the novel already.", code="already_applied")
+    parameters = executable.Parameters.model_validate(task["parameters"])
+    result = executable.Result.model_validate(task["result"])
+    applied = await executable.apply(task_id, user_id, parameters, result, services(), force=force)
+    now = datetime.now(UTC)
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    outcome = {"applied": True, "conflict": False, "sceneVersion": applied.version, "sceneId": applied.scene_id}
+    if not await lifecycle.execute(db, lifecycle.mark_applied(task_id, now, outcome)):
+        raise ApplyRefused("The result is in the novel already.", code="already_applied")  # another request was first
+    log.info("task_applied", task_id=task_id, task_type=task["taskType"], user_id=user_id, scene_id=applied.scene_id)
+    return AppliedResult(task_id, applied.scene_id, applied.version, now)

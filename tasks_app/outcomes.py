@@ -1,0 +1,127 @@
+"""What an exception means for a task: a pure decision, stored afterwards by one transition."""
+
+import asyncio
+import random
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from ainoval.errors import AinovalError, WorkError
+from tasks_app.retry import RetryPolicy
+
+MAX_RETRY_AFTER_SECONDS = 3600.0
+MESSAGE_MAX_LENGTH = 2_000
+TRACEBACK_MAX_LENGTH = 16_000
+DETAILS_MAX_ITEMS = 20
+
+
+class AttemptTimeout(WorkError):
+    """The attempt took longer than its type allows."""
+
+    code = "attempt_timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRecord:
+    """One failed attempt, in the words that are stored. `traceback` is for staff only."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
+    retryable: bool
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Run again after `delay` seconds; `burns_attempt` False hands the attempt back."""
+
+    delay: float
+    error: ErrorRecord
+    burns_attempt: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """End the task."""
+
+    error: ErrorRecord
+
+
+Decision = Retry | Fail
+
+
+def describe(error: BaseException) -> ErrorRecord:
+    """Put an exception into stored words.
+
+    Coded errors speak for themselves. Of any other exception only its type's name is shown to the user: its text may hold paths, keys or queries, and is
+    kept in the traceback, for staff.
+    """
+    trace = "".join(traceback.format_exception(error))
+    trace = (
+        trace if len(trace) <= TRACEBACK_MAX_LENGTH else f"[the first {len(trace) - TRACEBACK_MAX_LENGTH} characters were cut]\n{trace[-TRACEBACK_MAX_LENGTH:]}"
+    )
+    match error:
+        case WorkError():
+            return ErrorRecord(error.code, _bounded(error.message), _details(error), error.retryable, trace)
+        case AinovalError():
+            # A refusal of the domain (a scene that is gone, a version that moved): the next attempt would meet the same.
+            return ErrorRecord(error.code, _bounded(error.message), _details(error), retryable=False, traceback=trace)
+        case asyncio.TimeoutError():
+            return ErrorRecord("timeout", "Something the work waited for took too long.", {}, retryable=True, traceback=trace)
+        case _:
+            name = type(error).__name__
+            return ErrorRecord(
+                "unexpected_error",
+                f"The work failed with {name}.",
+                {"exception": name},
+                retryable=True,
+                traceback=trace,
+            )
+
+
+def decide(
+    error: BaseException,
+    *,
+    attempt: int,
+    policy: RetryPolicy,
+    waited_seconds: float,
+    max_wait_seconds: float,
+    rng: random.Random,
+) -> Decision:
+    """Decide what follows a failed attempt.
+
+    Args:
+        error: What the work raised.
+        attempt: The attempt's number, from 1.
+        policy: The task type's.
+        waited_seconds: Waits so far that used no attempt.
+        max_wait_seconds: Those waits are bounded by this in total, so that waiting without end is an end too.
+        rng: For the jitter.
+    """
+    record = describe(error)
+    if not record.retryable:
+        return Fail(record)
+    asked = error.retry_after if isinstance(error, WorkError) else None
+    asked = None if asked is None else min(max(asked, 0.0), MAX_RETRY_AFTER_SECONDS)
+    if isinstance(error, WorkError) and not error.burns_attempt:
+        delay = policy.delay(attempt, rng) if asked is None else asked
+        if waited_seconds + delay > max_wait_seconds:
+            return Fail(record)
+        # Everybody who was told "come back in 20 s" comes back then: up to a tenth more spreads them.
+        return Retry(delay * rng.uniform(1.0, 1.1), record, burns_attempt=False)
+    if attempt >= policy.max_attempts:
+        return Fail(record)
+    delay = policy.delay(attempt, rng)
+    return Retry(delay if asked is None else max(asked, delay), record)
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= MESSAGE_MAX_LENGTH else f"{text[:MESSAGE_MAX_LENGTH]} [cut, {len(text)} characters in all]"
+
+
+def _details(error: AinovalError) -> dict[str, Any]:
+    plain = (str, int, float, bool, type(None))
+    return {
+        key: _bounded(value) if isinstance(value, str) else value for key, value in list(error.details.items())[:DETAILS_MAX_ITEMS] if isinstance(value, plain)
+    }

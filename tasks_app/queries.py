@@ -1,0 +1,177 @@
+"""Reading tasks: one, a page, counts. Every query uses a named index (docs/indexes.md), and nothing here writes."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+
+from ainoval import mongo
+from tasks_app.documents import BATCH_LANE, SINGLE_LANE, TASKS
+from tasks_app.errors import TaskNotFound
+from tasks_app.families import count_children
+from tasks_app.states import TaskStatus
+
+Json = dict[str, Any]
+
+# Heavy fields that no list shows.
+SUMMARY_FIELDS = {"parameters": 0, "result": 0, "draft": 0, "attempts": 0}
+EXACT_COUNT = 20_000
+COUNT_AGE_SECONDS = 5.0
+POSITION_LIMIT = 1_000
+
+SORTS = {"createdAt": "user_created", "updatedAt": "user_updated"}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Which tasks a list shows.
+
+    Args:
+        user_id: Whose; None for all users (staff).
+        statuses: Any of these; empty for all.
+        task_type: Of this type.
+        parent_id: Children of this one.
+        include_children: With those that have a parent, too.
+    """
+
+    user_id: str | None = None
+    statuses: tuple[TaskStatus, ...] = ()
+    task_type: str | None = None
+    parent_id: str | None = None
+    include_children: bool = False
+
+    def query(self) -> Json:
+        """Return the filter as MongoDB takes it."""
+        query: Json = {}
+        if self.parent_id is not None:
+            query["parentId"] = self.parent_id
+            # Each status is a stream of the `family` index, merged in order.
+            query["status"] = {"$in": sorted(self.statuses or TaskStatus)}
+        else:
+            query["lane"] = {"$in": [SINGLE_LANE, BATCH_LANE]} if self.include_children else SINGLE_LANE
+            if self.statuses:
+                query["status"] = {"$in": sorted(self.statuses)}
+        if self.user_id is not None:
+            query["userId"] = self.user_id
+        elif self.parent_id is None:
+            query["status"] = {"$in": sorted(self.statuses or TaskStatus)}
+        if self.task_type is not None:
+            query["taskType"] = self.task_type
+        return query
+
+    def index(self, sort_by: str) -> str | None:
+        """Return the index that serves this filter in this order; None leaves the choice to MongoDB."""
+        if self.parent_id is not None:
+            return "family" if sort_by == "createdAt" else None
+        if self.user_id is not None:
+            return SORTS[sort_by]
+        return "status_created" if sort_by == "createdAt" else None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPage:
+    """A page of task documents (without parameters, results and histories)."""
+
+    items: list[Json]
+    total: int
+
+
+async def get(task_id: str, *, user_id: str | None) -> Json:
+    """Return a task's document.
+
+    Args:
+        user_id: Whose it must be; None for staff.
+
+    Raises:
+        TaskNotFound: It does not exist, or belongs to somebody else: the two are not told apart.
+    """
+    scope = {"_id": task_id} if user_id is None else {"_id": task_id, "userId": user_id}
+    document = await mongo.database()[TASKS].find_one(scope)
+    if document is None:
+        raise TaskNotFound
+    return document
+
+
+_counts: dict[str, tuple[float, int]] = {}
+
+
+async def page(f: TaskFilter, *, page: int, size: int, sort_by: str = "createdAt", descending: bool = True) -> TaskPage:
+    """Return one page.
+
+    Args:
+        page: From 0.
+        size: 1 or more.
+        sort_by: `createdAt` or `updatedAt`; ties by id.
+    """
+    tasks = mongo.database()[TASKS]
+    direction = -1 if descending else 1
+    query = f.query()
+    items = (
+        await tasks.find(query, SUMMARY_FIELDS, hint=f.index(sort_by))
+        .sort([(sort_by, direction), ("_id", direction)])
+        .skip(page * size)
+        .limit(size)
+        .to_list(None)
+    )
+    if items and len(items) < size:
+        return TaskPage(items, page * size + len(items))  # the last page: its end is the total
+    return TaskPage(items, await _count(mongo.database(), query, f.index("createdAt")))
+
+
+async def _count(db: AsyncDatabase[Json], query: Json, index: str | None) -> int:
+    """Count exactly to 20,000; above that the count may be some seconds old."""
+    key = f"{db.name} {query!r}"
+    known = _counts.get(key)
+    if known and time.monotonic() - known[0] < COUNT_AGE_SECONDS:
+        return known[1]
+    options: Json = {"hint": index} if index else {}
+    total = await db[TASKS].count_documents(query, **options)
+    if total > EXACT_COUNT:
+        if len(_counts) > 1_000:
+            _counts.clear()
+        _counts[key] = (time.monotonic(), total)
+    return total
+
+
+async def count_by_status(user_id: str | None = None) -> dict[str, int]:
+    """Count tasks by status, of one user or of all, from an index alone."""
+    match: Json = {"userId": user_id, "lane": {"$in": [SINGLE_LANE, BATCH_LANE]}} if user_id is not None else {"status": {"$in": sorted(TaskStatus)}}
+    hint = "user_created" if user_id is not None else "status_created"
+    cursor = await mongo.database()[TASKS].aggregate([{"$match": match}, {"$group": {"_id": "$status", "count": {"$sum": 1}}}], hint=hint)
+    counted = {group["_id"]: group["count"] async for group in cursor}
+    return {status.value: counted.get(status.value, 0) for status in TaskStatus}
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """A parent's children, counted by status."""
+
+    total: int
+    by_status: dict[str, int] = field(default_factory=dict)
+
+
+async def children_counts(task_id: str) -> Children | None:
+    """Count a task's children; None when it has none."""
+    counts = (await count_children(mongo.database(), [task_id]))[task_id]
+    return Children(counts.total, counts.by_status) if counts.total else None
+
+
+async def position(task: Mapping[str, Any]) -> int:
+    """Return how many tasks are before this queued one in the order of claims, counted to 1,000; 1 for the first."""
+    tasks = mongo.database()[TASKS]
+    queued = TaskStatus.QUEUED.value
+    lane, priority, key = task["lane"], task["priority"], task["fairKey"]
+    before = [
+        {"lane": {"$lt": lane}},
+        {"lane": lane, "priority": {"$gt": priority}},
+        {"lane": lane, "priority": priority, "fairKey": {"$lt": key}},
+        {"lane": lane, "priority": priority, "fairKey": key, "createdAt": {"$lt": task["createdAt"]}},
+    ]
+    count = 0
+    for clause in before:
+        count += await tasks.count_documents({"status": queued, **clause}, limit=POSITION_LIMIT - count, hint="claim")
+        if count >= POSITION_LIMIT:
+            return POSITION_LIMIT
+    return count + 1

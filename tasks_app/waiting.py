@@ -1,0 +1,87 @@
+"""Why a task waits (DESIGN D11): every wait has a reason, told from what is known of the system at this moment."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+
+from ainoval import mongo
+from ainoval.ai.profiles import load_profiles
+from tasks_app.conf import task_settings
+from tasks_app.documents import WORKERS
+from tasks_app.states import TaskStatus
+from tasks_app.worker.limits import Limits, Live, count_live
+
+Json = dict[str, Any]
+
+FACTS_AGE_SECONDS = 1.0
+# Three heartbeats: a worker that has been silent for longer is not counted on.
+WORKER_SILENCE = timedelta(seconds=8)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingFacts:
+    """What explains waiting: who works, on what, within which limits. At most a second old."""
+
+    limits: Limits
+    live: Live
+    workers: int
+    types: frozenset[str] = field(default_factory=frozenset)
+
+
+_known: dict[str, tuple[float, WaitingFacts]] = {}
+
+
+async def waiting_facts() -> WaitingFacts:
+    """Return what is known now, read at most once a second."""
+    db = mongo.database()
+    known = _known.get(db.name)
+    if known and time.monotonic() - known[0] < FACTS_AGE_SECONDS:
+        return known[1]
+    alive = {"heartbeatAt": {"$gt": datetime.now(UTC) - WORKER_SILENCE}, "draining": False}
+    workers = await db[WORKERS].find(alive, {"types": 1}).to_list(None)
+    per_resource = {f"ai:{name}": profile.max_concurrency for name, profile in load_profiles(settings.AINOVAL).items()}
+    facts = WaitingFacts(
+        limits=Limits.current(task_settings(), per_resource),
+        live=await count_live(db),
+        workers=len(workers),
+        types=frozenset(name for worker in workers for name in worker.get("types", ())),
+    )
+    _known.clear()
+    _known[db.name] = (time.monotonic(), facts)
+    return facts
+
+
+def waiting_reason(task: Json, facts: WaitingFacts) -> Json | None:
+    """Return `{code, message, until?}` for a task that waits, None for one that does not."""
+    match TaskStatus(task["status"]):
+        case TaskStatus.RETRYING:
+            wait = task.get("wait") or {}
+            message = f"The next attempt begins later: {wait.get('message') or 'the last one failed.'}"
+            return {"code": wait.get("code", "backoff"), "message": message, "until": task["availableAt"]}
+        case TaskStatus.RUNNING | TaskStatus.CANCELLING if "lease" not in task and task.get("children"):
+            return {"code": "awaiting_children", "message": "Waiting for the tasks of this batch to end."}
+        case TaskStatus.QUEUED:
+            return _queued(task, facts)
+        case _:
+            return None
+
+
+_LIMIT_MESSAGES = {
+    "system_limit": "As many tasks are running as the system allows.",
+    "type_limit": "As many tasks of this type are running as are allowed at once.",
+    "user_limit": "As many of your tasks are running as are allowed at once.",
+    "provider_limited": "The AI provider is used by as many tasks as its profile allows.",
+}
+
+
+def _queued(task: Json, facts: WaitingFacts) -> Json:
+    if not facts.workers:
+        return {"code": "no_worker", "message": "No worker is running; the task will begin when one is started."}
+    if task["taskType"] not in facts.types:
+        return {"code": "unknown_type", "message": "No running worker knows this task type."}
+    if code := facts.limits.reason(task, facts.live):
+        return {"code": code, "message": _LIMIT_MESSAGES[code]}
+    return {"code": "queued", "message": "Next in line for a free worker."}

@@ -1,0 +1,344 @@
+"""One claimed run of a task: starts the executable, stops it when it must, and turns whatever comes out into exactly one ending.
+
+There is one asyncio task for each attempt, and its end is a callback, not a second coroutine that waits: with hundreds of attempts in a process this is
+half the cost.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+import bson
+from pydantic import ValidationError
+from pymongo.asynchronous.database import AsyncDatabase
+
+from ainoval.logs import get_logger
+from tasks_app import lifecycle, registry
+from tasks_app.conf import MAX_RESULT_BYTES, TaskSettings
+from tasks_app.documents import SINGLE_LANE
+from tasks_app.errors import AttemptStopped, LeaseLost, PermanentFailure
+from tasks_app.executable import FanOut, Services, TaskModel
+from tasks_app.lifecycle import AttemptRecord, Transition
+from tasks_app.outcomes import AttemptTimeout, Fail, Retry, decide
+from tasks_app.worker.clock import ServerClock
+from tasks_app.worker.context import LoopContext, PoolContext
+from tasks_app.worker.leases import LeaseKeeper
+from tasks_app.worker.outbox import Outbox, Verdict
+from tasks_app.worker.steps import timed
+
+Json = dict[str, Any]
+
+log = get_logger(__name__)
+
+
+class StopReason(StrEnum):
+    """Why an attempt is told to stop, the weightier later."""
+
+    SHUTDOWN = "shutdown"
+    TIMEOUT = "timeout"
+    CANCEL = "cancel"
+    LEASE_LOST = "lease_lost"
+
+
+_WEIGHT = {reason: weight for weight, reason in enumerate(StopReason)}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all attempts of a worker share."""
+
+    db: AsyncDatabase[Json]
+    owner: str
+    settings: TaskSettings
+    services: Services
+    threads: Executor
+    outbox: Outbox
+    leases: LeaseKeeper
+    clock: ServerClock
+    rng: random.Random
+
+
+class Attempt:
+    """One attempt, from its claim to the write of its ending."""
+
+    def __init__(self, document: Json, claimed_at: float, around: Surroundings, on_end: Callable[["Attempt"], None]) -> None:
+        self.document = document
+        self.task_id: str = document["_id"]
+        self.user_id: str = document["userId"]
+        self.number: int = document["attempt"]
+        self.token: str = document["lease"]["token"]
+        self.draft: Json | None = document.get("draft")
+        self.db = around.db
+        self.services = around.services
+        self.threads = around.threads
+        self.log = log.bind(
+            task_id=self.task_id,
+            task_type=document["taskType"],
+            user_id=self.user_id,
+            attempt=self.number,
+            worker=around.owner,
+        )
+        self.stop_reason: StopReason | None = None
+        self.trusted_from = claimed_at  # monotonic, from before the claim or the last renewal was sent
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self.ending = False
+        self.stopped_at: float | None = None
+        self.ended_by_fan_out = False
+        self._around = around
+        self._on_end = on_end
+        self._progress: Json = {"percentage": 0, "message": None, "current": None, "total": None}
+        self._reported = False
+        self._protected = 0
+        self._delivered = False
+        self._work: asyncio.Future[Any] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # --- running ---
+
+    @property
+    def in_quarantine(self) -> bool:
+        """Whether this task has lost two workers already."""
+        return bool(self.document["crashCount"] >= 2)
+
+    @property
+    def runs_in_thread(self) -> bool:
+        """Whether the executable is a plain `def`."""
+        return registry.get(self.document["taskType"]).runs_in_thread
+
+    def start(self) -> None:
+        """Begin the work; its end calls `on_end` when the ending is stored."""
+        loop = asyncio.get_running_loop()
+        executable = registry.get(self.document["taskType"])
+        self._timer = loop.call_later(executable.timeout.total_seconds(), self.stop, StopReason.TIMEOUT)
+        context = LoopContext(self, self.services)
+        try:
+            parameters = executable.Parameters.model_validate(self.document["parameters"])
+        except ValidationError as exc:
+            failed: asyncio.Future[Any] = loop.create_future()
+            errors = exc.errors(include_input=False, include_context=False, include_url=False)
+            failed.set_exception(
+                PermanentFailure(
+                    f"The stored parameters do not fit this version of the task type: {errors[0]['msg']}",
+                    code="invalid_parameters",
+                )
+            )
+            self._work = failed
+        else:
+            if executable.runs_in_thread:
+                self._work = loop.run_in_executor(self.threads, self._in_thread, executable, parameters, PoolContext(context, self, loop))
+            else:
+                self._work = loop.create_task(timed(self._on_loop(executable, parameters, context), self._slow))
+        self._work.add_done_callback(self._done)
+
+    async def _on_loop(self, executable: registry.AnyExecutable, parameters: TaskModel, context: LoopContext) -> Any:
+        self.log.info("attempt_started")
+        return await executable.execute(parameters, context)
+
+    def _in_thread(self, executable: registry.AnyExecutable, parameters: TaskModel, context: PoolContext) -> Any:
+        if self.stop_reason is not None:  # it waited for a free thread, and was stopped meanwhile
+            raise AttemptStopped(f"This attempt was stopped ({self.stop_reason}) before it began.")
+        self.log.info("attempt_started")
+        return executable.execute(parameters, context)
+
+    def _slow(self, seconds: float) -> None:
+        self.log.warning("loop_blocked", seconds=round(seconds, 3))
+
+    # --- stopping ---
+
+    def stop(self, reason: StopReason) -> None:
+        """Tell the attempt to stop: a coroutine is cancelled, a thread hears it from its context. Its lease ends when it has ended."""
+        if self.ending or (self.stop_reason is not None and _WEIGHT[reason] <= _WEIGHT[self.stop_reason]):
+            return
+        self.stop_reason = reason
+        self.stopped_at = asyncio.get_running_loop().time()
+        self.log.info("attempt_stopping", reason=reason.value)
+        self._deliver()
+
+    def _deliver(self) -> None:
+        if self._protected and self.stop_reason is not StopReason.LEASE_LOST:
+            return  # an effect is under way: it ends first, and its result counts
+        if isinstance(self._work, asyncio.Task) and not self._work.done():
+            self._delivered = True
+            self._work.cancel()
+
+    @contextmanager
+    def protected(self) -> Iterator[None]:
+        """While inside, a cancellation waits."""
+        self._protected += 1
+        try:
+            yield
+        finally:
+            self._protected -= 1
+
+    async def certain(self) -> None:
+        """Wait until the lease is trusted; raise when the attempt was told to stop."""
+        while self._around.leases.distrusts(self):
+            await self._around.leases.renewed()
+        if self.stop_reason is StopReason.LEASE_LOST:
+            raise LeaseLost
+
+    # --- writes during the work ---
+
+    def report(self, current: int | None, total: int | None, message: str | None, percentage: int | None) -> None:
+        """Remember the latest progress; the worker writes it at the next interval."""
+        if percentage is None and current is not None and total:
+            percentage = 100 * current // total
+        known = self._progress
+        self._progress = {
+            "percentage": min(max(known["percentage"] if percentage is None else percentage, 0), 100),
+            "message": known["message"] if message is None else message[:500],
+            "current": known["current"] if current is None else current,
+            "total": known["total"] if total is None else total,
+        }
+        self._reported = True
+
+    def flush_progress(self) -> None:
+        """Write progress that was reported since the last time."""
+        if self._reported and not self.ending:
+            self._reported = False
+            self._around.outbox.report(lifecycle.report_progress(self.task_id, self.token, self._progress, self._around.clock.now()))
+
+    async def save_draft(self, draft: Json) -> None:
+        """Store a draft, fenced."""
+        if await self._around.outbox.write(lifecycle.save_draft(self.task_id, self.token, draft)) is not Verdict.WRITTEN:
+            raise LeaseLost
+        self.draft = draft
+
+    async def mark_applied(self) -> None:
+        """Store when the result was applied."""
+        await lifecycle.execute(self.db, lifecycle.mark_applied(self.task_id, self._around.clock.now(), {}))
+
+    # --- ending ---
+
+    def _done(self, work: "asyncio.Future[Any]") -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.ending = True
+        error = asyncio.CancelledError() if work.cancelled() else work.exception()
+        if self.stop_reason is StopReason.LEASE_LOST:
+            self.log.warning("attempt_abandoned", reason="lease_lost")
+            self._on_end(self)
+            return
+        self._write(self._ending(work, error))
+
+    def _ending(self, work: "asyncio.Future[Any]", error: BaseException | None) -> Transition:
+        record = self._record()
+        if error is None and not (self._delivered and self.stop_reason is StopReason.CANCEL):
+            return self._result(record, work.result())
+        match self.stop_reason:
+            case StopReason.CANCEL:
+                return lifecycle.confirm_cancel(self.task_id, record, progress=self._progress, expire_at=self._expire_at(record))
+            case StopReason.SHUTDOWN if isinstance(error, asyncio.CancelledError | AttemptStopped):
+                return lifecycle.release(self.task_id, record)
+            case StopReason.TIMEOUT if isinstance(error, asyncio.CancelledError | AttemptStopped | TimeoutError):
+                limit = registry.get(self.document["taskType"]).timeout.total_seconds()
+                timeout = AttemptTimeout(f"The attempt took longer than {limit:g} s.")
+                timeout.__cause__ = error
+                return self._failure(record, timeout, "timeout")
+        assert error is not None  # noqa: S101 - without an error the result was returned above
+        return self._failure(record, error, None)
+
+    def _result(self, record: AttemptRecord, result: Any) -> Transition:
+        executable = registry.get(self.document["taskType"])
+        if isinstance(result, FanOut):
+            self.ended_by_fan_out = True
+            return lifecycle.await_children(self.task_id, record, total=result.total)
+        if not isinstance(result, executable.Result):
+            wrong = PermanentFailure(
+                f"The executable returned {type(result).__name__} instead of {executable.Result.__name__}.",
+                code="bad_result",
+            )
+            return self._failure(record, wrong, None)
+        try:
+            stored = result.model_dump(mode="json", by_alias=True)
+            size = len(bson.encode(stored))
+        except (bson.errors.BSONError, OverflowError, ValueError, TypeError) as exc:
+            unstorable = PermanentFailure(f"The result cannot be stored ({type(exc).__name__}).", code="bad_result")
+            unstorable.__cause__ = exc
+            return self._failure(record, unstorable, None)
+        if size > MAX_RESULT_BYTES:
+            large = PermanentFailure(
+                f"The result has {size:,} bytes; {MAX_RESULT_BYTES:,} can be stored.",
+                code="result_too_large",
+                details={"bytes": size},
+            )
+            return self._failure(record, large, None)
+        return lifecycle.complete(self.task_id, record, result=stored, progress=self._progress, expire_at=self._expire_at(record))
+
+    def _failure(self, record: AttemptRecord, error: BaseException, outcome: str | None) -> Transition:
+        decision = decide(
+            error,
+            attempt=self.number,
+            policy=registry.get(self.document["taskType"]).retry,
+            waited_seconds=self.document.get("waitedSeconds") or 0.0,
+            max_wait_seconds=self._around.settings.max_wait_seconds,
+            rng=self._around.rng,
+        )
+        match decision:
+            case Fail(stored):
+                self.log.warning(
+                    "attempt_failed",
+                    code=stored.code,
+                    traceback=stored.traceback if stored.code == "unexpected_error" else None,
+                )
+                return lifecycle.fail(
+                    self.task_id,
+                    record,
+                    stored,
+                    progress=self._progress,
+                    expire_at=self._expire_at(record),
+                    outcome=outcome or "failed",
+                )
+            case Retry(delay, stored, burns):
+                self.log.info("attempt_retries", code=stored.code, delay_seconds=round(delay, 3), burns_attempt=burns)
+                waited = (self.document.get("waitedSeconds") or 0.0) + (0.0 if burns else delay)
+                return lifecycle.retry(
+                    self.task_id,
+                    record,
+                    stored,
+                    progress=self._progress,
+                    available_at=record.ended_at + timedelta(seconds=delay),
+                    waited_seconds=waited,
+                    burns_attempt=burns,
+                    outcome=outcome or "retry",
+                )
+
+    def _write(self, transition: Transition) -> None:
+        self._around.outbox.put(transition, lambda verdict: self._written(transition, verdict))
+
+    def _written(self, transition: Transition, verdict: Verdict) -> None:
+        match verdict:
+            case Verdict.WRITTEN:
+                self.log.info("attempt_ended", outcome=transition.name)
+            case Verdict.CANCELLING:
+                # The cancellation came between the end of the work and this write: it beats retry, failure and release.
+                record = self._record()
+                self._write(lifecycle.confirm_cancel(self.task_id, record, progress=self._progress, expire_at=self._expire_at(record)))
+                return
+            case Verdict.LOST:
+                self.log.warning("attempt_abandoned", reason="lease_lost", outcome=transition.name)
+        self._on_end(self)
+
+    def _record(self) -> AttemptRecord:
+        started_at = self.document["startedAt"]
+        return AttemptRecord(
+            self.number,
+            self.token,
+            started_at,
+            max(self._around.clock.now(), started_at),
+            self._around.owner,
+            self.prompt_tokens,
+            self.completion_tokens,
+        )
+
+    def _expire_at(self, record: AttemptRecord) -> Any:
+        if self.document["lane"] != SINGLE_LANE:
+            return None  # a child is kept as long as its parent
+        return record.ended_at + timedelta(seconds=self._around.settings.retention_seconds)

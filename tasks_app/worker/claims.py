@@ -1,0 +1,184 @@
+"""Claiming: which tasks a worker takes next, in groups, in the order of DESIGN D12 and within the limits of D5.
+
+Three steps, each one command for the whole group: find the due tasks by index, write a lease on those that are still due, read back what was won. With
+limits in force the leases are counted before (to size the group) and after (two workers may have seen the same room): what is over goes back unrun.
+"""
+
+import random
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+
+from ainoval.logs import get_logger
+from tasks_app import lifecycle, registry
+from tasks_app.conf import BATCH_LANE_SHARE, QUARANTINE_AFTER_LOSSES
+from tasks_app.documents import BATCH_LANE, SINGLE_LANE, TASKS
+from tasks_app.states import TaskStatus
+from tasks_app.worker.limits import Limits, Live, count_live
+
+Json = dict[str, Any]
+
+ORDER = [("lane", 1), ("priority", -1), ("fairKey", 1), ("createdAt", 1)]
+# What the choice needs; whole documents are read once, when they are won.
+CANDIDATE_FIELDS = {"userId": 1, "taskType": 1, "lane": 1, "crashCount": 1, "resource": 1, "fairKey": 1}
+MAX_STREAMS = 150  # MongoDB merges at most 200 index streams for one sorted $in query
+HAND_BACK_SECONDS = (0.02, 0.2)
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A group that was won: whole documents, under one token."""
+
+    token: str
+    tasks: list[Json]
+
+
+class Claimer:
+    """Claims for one worker."""
+
+    def __init__(self, db: AsyncDatabase[Json], owner: str, limits: Limits, lease_seconds: float) -> None:
+        self._db = db
+        self._tasks = db[TASKS]
+        self._owner = owner
+        self._limits = limits
+        self._lease_seconds = lease_seconds
+        self._types = frozenset(registry.known_types())
+        self._batch_credit = 0.0
+        self.unanswered: set[str] = set()  # tokens of claims whose reply was lost: the lease keeper hands back what they won
+
+    async def claim(self, slots: int, *, quarantine_free: bool = True) -> Claimed:
+        """Take up to `slots` due tasks.
+
+        Args:
+            slots: Free slots of the worker.
+            quarantine_free: Whether a task that was lost twice may be among them (a worker holds at most one).
+        """
+        live = await count_live(self._db) if self._limits.any else Live()
+        chosen = await self._choose(slots, live, quarantine_free)
+        if not chosen:
+            return Claimed("", [])
+        token = uuid.uuid4().hex
+        ids = [task["_id"] for task in chosen]
+        try:
+            await lifecycle.execute(self._db, lifecycle.claim(ids, owner=self._owner, token=token, lease_seconds=self._lease_seconds))
+            won = await self._tasks.find({"_id": {"$in": ids}, "lease.token": token}).to_list(None)
+        except BaseException:
+            self.unanswered.add(token)
+            raise
+        if won and self._limits.any:
+            won = await self._hand_back_excess(won, token)
+        won = await self._drop_orphans(won, token)
+        place = {task_id: index for index, task_id in enumerate(ids)}
+        return Claimed(token, sorted(won, key=lambda task: place[task["_id"]]))
+
+    # --- which tasks ---
+
+    async def _choose(self, slots: int, live: Live, quarantine_free: bool) -> list[Json]:
+        picker = _Picker(slots, self._limits, live, self._types, quarantine_free)
+        head = await self._find({}, slots)
+        self._batch_credit = min(self._batch_credit + slots * BATCH_LANE_SHARE, slots)
+        if len(head) == slots and head[-1]["lane"] == SINGLE_LANE and (share := int(self._batch_credit)):
+            # Singles fill the whole group: a fifth is still the batches'.
+            batch = await self._find({"lane": BATCH_LANE}, share)
+            picker.take(batch)
+        picker.take(head)
+        if picker.full or not picker.refused or len(head) < slots:
+            self._batch_credit -= min(self._batch_credit, sum(task["lane"] == BATCH_LANE for task in picker.taken))
+            return picker.taken
+        # The head of the queue may not run now. Ask for tasks of the users who may, through the index that begins with the user.
+        if not (self._limits.total and live.total >= self._limits.total):
+            await self._look_past(picker, live)
+        return picker.taken
+
+    async def _look_past(self, picker: "_Picker", live: Live) -> None:
+        types = sorted(t for t in self._types if not self._type_is_full(t, live))
+        queued_users = await self._tasks.distinct("userId", {"status": TaskStatus.QUEUED.value}, hint="claim_by_user")
+        users = [u for u in queued_users if not (self._limits.per_user and live.users[u] >= self._limits.per_user)]
+        if not types or not users:
+            return
+        # Few enough streams for MongoDB to merge by index; which users is left to chance, so that everyone's turn comes.
+        size = max(MAX_STREAMS // (2 * len(types)), 1)
+        chosen = users if len(users) <= size else random.sample(users, size)
+        extra: Json = {
+            "userId": {"$in": chosen},
+            "taskType": {"$in": types},
+            "lane": {"$in": [SINGLE_LANE, BATCH_LANE]},
+        }
+        picker.take(await self._find(extra, picker.wanted, hint="claim_by_user"))
+
+    def _type_is_full(self, task_type: str, live: Live) -> bool:
+        limit = self._limits.per_type.get(task_type)
+        return bool(limit) and live.types[task_type] >= limit  # type: ignore[operator]
+
+    async def _find(self, extra: Json, limit: int, hint: str = "claim") -> list[Json]:
+        query = {
+            "status": TaskStatus.QUEUED.value,
+            **extra,
+            "$expr": {"$lte": ["$availableAt", "$$NOW"]},
+        }
+        return await self._tasks.find(query, CANDIDATE_FIELDS).sort(ORDER).limit(limit).hint(hint).to_list(None)
+
+    # --- what must go back ---
+
+    async def _hand_back_excess(self, won: list[Json], token: str) -> list[Json]:
+        over = self._limits.excess(won, await count_live(self._db))
+        if not over:
+            return won
+        ids = {task["_id"] for task in over}
+        delay = random.uniform(*HAND_BACK_SECONDS)  # noqa: S311 - so that two claimers do not meet again at once
+        await lifecycle.execute(self._db, lifecycle.hand_back(sorted(ids), token, delay_seconds=delay))
+        log.debug("claim_over_limit", handed_back=len(ids))
+        return [task for task in won if task["_id"] not in ids]
+
+    async def _drop_orphans(self, won: list[Json], token: str) -> list[Json]:
+        parents = {task["parentId"] for task in won if task.get("parentId")}
+        if not parents:
+            return won
+        alive = await self._tasks.find({"_id": {"$in": sorted(parents)}, "status": TaskStatus.RUNNING.value}, {"_id": 1}).to_list(None)
+        gone = parents - {parent["_id"] for parent in alive}
+        if not gone:
+            return won
+        orphans = [task["_id"] for task in won if task.get("parentId") in gone]
+        await lifecycle.execute(self._db, lifecycle.cancel_unrun(orphans, token))
+        log.info("children_cancelled_unrun", count=len(orphans))
+        return [task for task in won if task.get("parentId") not in gone]
+
+
+class _Picker:
+    """Takes tasks in the order given while there is room for them."""
+
+    def __init__(self, wanted: int, limits: Limits, live: Live, types: frozenset[str], quarantine_free: bool) -> None:
+        self.wanted = wanted
+        self.taken: list[Json] = []
+        self.refused = 0
+        self._seen: set[str] = set()
+        self._limits = limits
+        self._live = live
+        self._types = types
+        self._quarantine_free = quarantine_free
+
+    @property
+    def full(self) -> bool:
+        return len(self.taken) >= self.wanted
+
+    def take(self, candidates: list[Json]) -> None:
+        for task in candidates:
+            if self.full:
+                return
+            if task["_id"] in self._seen:
+                continue
+            self._seen.add(task["_id"])
+            if task["taskType"] not in self._types or (self._limits.any and self._limits.reason(task, self._live)):
+                self.refused += 1
+                continue
+            if task["crashCount"] >= QUARANTINE_AFTER_LOSSES:
+                if not self._quarantine_free:
+                    self.refused += 1
+                    continue
+                self._quarantine_free = False
+            self.taken.append(task)
+            self._live.add(task)

@@ -1,0 +1,103 @@
+"""How many tasks may run at once: whole system, per type, per user, per resource (an AI profile). Counted from the live leases, never from a counter."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+
+from tasks_app import registry, states
+from tasks_app.conf import TaskSettings
+from tasks_app.documents import TASKS
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Live:
+    """How many tasks hold a lease now."""
+
+    total: int = 0
+    users: Counter[str] = field(default_factory=Counter)
+    types: Counter[str] = field(default_factory=Counter)
+    resources: Counter[str] = field(default_factory=Counter)
+
+    def add(self, task: Json, count: int = 1) -> None:
+        """Count `count` more tasks like this one."""
+        self.total += count
+        self.users[task["userId"]] += count
+        self.types[task["taskType"]] += count
+        if resource := task.get("resource"):
+            self.resources[resource] += count
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits in force; 0 = none."""
+
+    total: int
+    per_user: int
+    per_type: dict[str, int]
+    per_resource: dict[str, int]
+
+    @classmethod
+    def current(cls, settings: TaskSettings, per_resource: dict[str, int]) -> "Limits":
+        """Return the limits of the settings, the types and the AI profiles."""
+        per_type = {e.task_type: e.max_running for e in registry.all_types() if e.max_running} | settings.type_limits
+        return cls(
+            settings.max_running,
+            settings.max_running_per_user,
+            {name: limit for name, limit in per_type.items() if limit},
+            {name: limit for name, limit in per_resource.items() if limit},
+        )
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is limited at all: without limits a claim needs no counting."""
+        return bool(self.total or self.per_user or self.per_type or self.per_resource)
+
+    def reason(self, task: Json, live: Live) -> str | None:
+        """Return which limit keeps this task from running beside those in `live`, or None."""
+        if self.total and live.total >= self.total:
+            return "system_limit"
+        if (limit := self.per_type.get(task["taskType"])) and live.types[task["taskType"]] >= limit:
+            return "type_limit"
+        if self.per_user and live.users[task["userId"]] >= self.per_user:
+            return "user_limit"
+        resource = task.get("resource")
+        if resource and (limit := self.per_resource.get(resource)) and live.resources[resource] >= limit:
+            return "provider_limited"
+        return None
+
+    def excess(self, claimed: Iterable[Json], live: Live) -> list[Json]:
+        """Return which of the claimed tasks must go back, the last first, so that no limit is exceeded. `live` counts them too, and is changed."""
+        over: list[Json] = []
+        for task in reversed(list(claimed)):
+            live.add(task, -1)
+            if self.reason(task, live):
+                over.append(task)  # beside the others it is one too many: it stays uncounted
+            else:
+                live.add(task)
+        return over
+
+
+async def count_live(db: AsyncDatabase[Json]) -> Live:
+    """Count the live leases, from the index alone."""
+    live = Live()
+    cursor = await db[TASKS].aggregate(
+        [
+            # Parents that await their children are RUNNING without a lease: they hold no slot.
+            {"$match": {"status": {"$in": sorted(states.LEASED)}, "lease.owner": {"$gt": ""}}},
+            {
+                "$group": {
+                    "_id": {"userId": "$userId", "taskType": "$taskType", "resource": "$resource"},
+                    "count": {"$sum": 1},
+                }
+            },
+        ],
+        hint="active",
+    )
+    async for group in cursor:
+        live.add(group["_id"], group["count"])
+    return live

@@ -1,0 +1,148 @@
+"""What became of tasks, written in groups: one journaled bulk write carries every ending, draft and progress report that is due.
+
+A bulk tells how many of its operations matched, not which. When fewer matched than were sent, the tasks are read back, and each write is told apart by the
+token it leaves behind: executed, although its reply was lost; refused because the task is being cancelled; or too late, because another attempt has it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+
+from ainoval import mongo
+from ainoval.logs import get_logger
+from tasks_app.documents import TASKS
+from tasks_app.lifecycle import Transition
+from tasks_app.states import TaskStatus
+
+Json = dict[str, Any]
+
+MAX_GROUP = 1_000
+RETRY_SECONDS = (0.05, 1.0)
+
+log = get_logger(__name__)
+
+
+class Verdict(Enum):
+    """What became of a write."""
+
+    WRITTEN = auto()
+    CANCELLING = auto()  # still ours, but somebody asked for its cancellation, and this write needs RUNNING
+    LOST = auto()  # not ours any more
+
+
+Callback = Callable[[Verdict], None]
+
+
+class Outbox:
+    """Merges the writes of one worker."""
+
+    def __init__(self, db: AsyncDatabase[Json]) -> None:
+        self._tasks = db[TASKS]
+        self._pending: list[tuple[Transition, Callback]] = []
+        self._reports: dict[str, Transition] = {}
+        self._due = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def put(self, transition: Transition, callback: Callback) -> None:
+        """Write an ending or a draft; `callback` hears what became of it. Drops a waiting progress report of the same task."""
+        self._reports.pop(transition.task_id, None)
+        self._pending.append((transition, callback))
+        self._wake()
+
+    def report(self, transition: Transition) -> None:
+        """Write a progress report: the newest of each task is enough, and nobody waits for it."""
+        self._reports[transition.task_id] = transition
+        self._wake()
+
+    async def write(self, transition: Transition) -> Verdict:
+        """Write, and wait for what became of it."""
+        future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self.put(transition, lambda verdict: future.done() or future.set_result(verdict))
+        return await future
+
+    async def drained(self) -> None:
+        """Wait until everything that was put is written."""
+        await self._idle.wait()
+
+    def _wake(self) -> None:
+        self._idle.clear()
+        self._due.set()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await self._due.wait()
+            # One turn of the loop: attempts that end in the same turn share the write.
+            await asyncio.sleep(0)
+            group, self._pending = self._pending[:MAX_GROUP], self._pending[MAX_GROUP:]
+            reports, self._reports = self._reports, {}
+            try:
+                await self._write_group(group, list(reports.values()))
+            except asyncio.CancelledError:
+                self._pending = group + self._pending
+                raise
+            if not self._pending and not self._reports:
+                self._due.clear()
+                self._idle.set()
+
+    async def _write_group(self, group: list[tuple[Transition, Callback]], reports: list[Transition]) -> None:
+        delay = RETRY_SECONDS[0]
+        while group or reports:
+            transitions = [transition for transition, _ in group] + reports
+            try:
+                answer = await self._tasks.bulk_write([t.operation() for t in transitions], ordered=False)
+                if answer.matched_count == len(transitions):
+                    verdicts: dict[str, Verdict | None] = {}
+                    for _, callback in group:
+                        callback(Verdict.WRITTEN)
+                    return
+                verdicts = await self._read_back([transition for transition, _ in group])
+            except mongo.UNAVAILABLE as exc:
+                # The database is away: what happened here is kept, and written when it is back.
+                log.warning("outbox_waits", writes=len(transitions), error=type(exc).__name__)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, RETRY_SECONDS[1])
+                continue
+            undecided = []
+            for transition, callback in group:
+                verdict = verdicts[transition.task_id]
+                if verdict is None:
+                    undecided.append((transition, callback))
+                else:
+                    callback(verdict)
+            group, reports = undecided, []  # a report that did not match is out of date
+            if undecided:
+                await asyncio.sleep(delay)
+
+    async def _read_back(self, transitions: list[Transition]) -> dict[str, Verdict | None]:
+        fields = {"status": 1, "lease.token": 1, "attempts.token": 1, "children.token": 1, "draft.token": 1}
+        ids = [transition.task_id for transition in transitions]
+        found = {doc["_id"]: doc async for doc in self._tasks.find({"_id": {"$in": ids}}, fields)}
+        return {t.task_id: verdict_of(t, found.get(t.task_id)) for t in transitions}
+
+
+def verdict_of(transition: Transition, document: Json | None) -> Verdict | None:
+    """Tell from the stored task what became of a write: None when it was not executed and may be sent again."""
+    if document is None:
+        return Verdict.LOST
+    token = transition.token
+    match transition.name:
+        case "await_children":
+            traces = [(document.get("children") or {}).get("token")]
+        case "draft":
+            traces = [(document.get("draft") or {}).get("token")]
+        case _:
+            traces = [entry.get("token") for entry in document.get("attempts", [])]
+    if token in traces and (transition.name in ("draft",) or (document.get("lease") or {}).get("token") != token):
+        return Verdict.WRITTEN
+    if (document.get("lease") or {}).get("token") != token:
+        return Verdict.LOST
+    wanted = transition.filter["status"]
+    allowed = wanted["$in"] if isinstance(wanted, dict) else [wanted]
+    if document["status"] in allowed:
+        return None
+    return Verdict.CANCELLING if document["status"] == TaskStatus.CANCELLING.value else Verdict.LOST

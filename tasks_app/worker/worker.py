@@ -1,0 +1,327 @@
+"""What runs in each worker process: one event loop that claims tasks while it has free slots, runs them, and keeps house."""
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings as django_settings
+from pymongo.asynchronous.database import AsyncDatabase
+
+from ainoval import mongo
+from ainoval.ai.profiles import load_profiles
+from ainoval.ai.service import AIService
+from ainoval.logs import get_logger
+from ainoval.novels.service import NovelService, SceneService
+from tasks_app import families, lifecycle, maintenance, registry
+from tasks_app.conf import (
+    POLL_SECONDS,
+    PROMOTE_SECONDS,
+    ROLL_UP_SECONDS,
+    SWEEP_SECONDS,
+    TaskSettings,
+    task_settings,
+)
+from tasks_app.documents import WORKERS
+from tasks_app.executable import Services
+from tasks_app.fairness import FairShares
+from tasks_app.worker.attempt import Attempt, StopReason, Surroundings
+from tasks_app.worker.claims import Claimer
+from tasks_app.worker.clock import ServerClock
+from tasks_app.worker.leases import LeaseKeeper
+from tasks_app.worker.limits import Limits
+from tasks_app.worker.outbox import Outbox
+from tasks_app.worker.wakeups import WakeUps
+
+Json = dict[str, Any]
+
+CLAIM_GROUP = 200
+GATHER_SECONDS = 0.004
+HEARTBEAT_SECONDS = 2.0
+EXIT_RESERVE_SECONDS = 0.8
+STUCK_THREAD_SECONDS = 10.0
+AWAY_SECONDS = 0.5
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a worker is: `owner` stands in the leases it holds."""
+
+    owner: str
+    cluster: str
+    predecessor: str | None = None
+
+    @classmethod
+    def new(cls, cluster: str, predecessor: str | None = None) -> "Identity":
+        """Return an identity that nobody had before."""
+        return cls(f"{socket.gethostname()}:{cluster[:8]}:{os.urandom(4).hex()}", cluster, predecessor)
+
+
+class Worker:
+    """One worker process's life."""
+
+    def __init__(self, identity: Identity, settings: TaskSettings, beat: Callable[[], None], orphaned: Callable[[], bool]) -> None:
+        self.identity = identity
+        self.settings = settings
+        self.attempts: dict[str, Attempt] = {}
+        self._beat = beat
+        self._orphaned = orphaned
+        self._draining = asyncio.Event()
+        self._slot_free = asyncio.Event()
+        self._parents: set[str] = set()
+        self._replace = False
+        self._started_at = time.monotonic()
+
+    # --- life ---
+
+    async def run(self) -> None:
+        """Work until told to drain, then hand back what is unfinished."""
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self.drain)
+        # The loop's pulse comes first: while MongoDB is away at the start, the guard must still see a living loop.
+        pulse = loop.create_task(self._pulse(), name="pulse")
+        try:
+            self._assemble(mongo.database())
+            await self._contact()
+            log.info(
+                "worker_started",
+                worker=self.identity.owner,
+                pid=os.getpid(),
+                slots=self.settings.worker_concurrency,
+                types=len(registry.known_types()),
+            )
+            house = [loop.create_task(coro, name=name) for name, coro in self._duties()]
+            try:
+                await self._draining.wait()
+                await self._shut_down()
+            finally:
+                for duty in house:
+                    duty.cancel()
+                await asyncio.gather(*house, return_exceptions=True)
+        finally:
+            pulse.cancel()
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            await asyncio.wait({loop.create_task(self._leave())}, timeout=EXIT_RESERVE_SECONDS)
+            log.info("worker_stopped", worker=self.identity.owner, pid=os.getpid(), unfinished=len(self.attempts))
+
+    def drain(self) -> None:
+        """Stop claiming; `run` ends when the running tasks have, or their grace is over."""
+        if not self._draining.is_set():
+            log.info("worker_draining", worker=self.identity.owner, running=len(self.attempts))
+        self._draining.set()
+        self._slot_free.set()
+
+    def _assemble(self, db: AsyncDatabase[Json]) -> None:
+        self._db = db
+        self._threads = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="task")
+        profiles = load_profiles(django_settings.AINOVAL)
+        per_resource = {f"ai:{name}": profile.max_concurrency for name, profile in profiles.items()}
+        limits = Limits.current(self.settings, per_resource)
+        services = Services(NovelService(db), SceneService(db), AIService(profiles, self._threads))
+        self._services = services
+        self._clock = ServerClock()
+        self._outbox = Outbox(db)
+        self._claimer = Claimer(db, self.identity.owner, limits, self.settings.lease_seconds)
+        self._leases = LeaseKeeper(db, self.identity.owner, self.settings, self.attempts, self._claimer.unanswered)
+        self._shares = FairShares(db)
+        self._wake = WakeUps(db)
+        self._around = Surroundings(
+            db=db,
+            owner=self.identity.owner,
+            settings=self.settings,
+            services=services,
+            threads=self._threads,
+            outbox=self._outbox,
+            leases=self._leases,
+            clock=self._clock,
+            rng=random.Random(),  # noqa: S311 - jitter, no secret
+        )
+
+    def _duties(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+        return [
+            ("claims", self._claims()),
+            ("outbox", self._outbox.run()),
+            ("leases", self._leases.run(lambda a: a.stop(StopReason.LEASE_LOST), lambda a: a.stop(StopReason.CANCEL))),
+            ("wakeups", self._wake.run()),
+            ("progress", self._every(max(self.settings.progress_interval, 0.05), self._flush_progress)),
+            ("promote", self._every(PROMOTE_SECONDS, self._promote)),
+            ("roll_up", self._every(ROLL_UP_SECONDS, self._roll_up)),
+            ("sweep", self._every(SWEEP_SECONDS, self._sweep)),
+            ("heartbeat", self._every(HEARTBEAT_SECONDS, self._heartbeat)),
+        ]
+
+    async def _contact(self) -> None:
+        """Wait for MongoDB, then take over what a dead predecessor of this process has left."""
+        while not self._draining.is_set():
+            try:
+                await self._clock.read(self._db)
+                await self._heartbeat()
+                if self.identity.predecessor:
+                    await maintenance.recover_worker(self._db, self.identity.predecessor)
+                return
+            except mongo.UNAVAILABLE as exc:
+                log.warning("mongodb_away", worker=self.identity.owner, error=type(exc).__name__)
+                await asyncio.sleep(AWAY_SECONDS)
+
+    async def _shut_down(self) -> None:
+        deadline = time.monotonic() + self.settings.shutdown_grace
+        await self._finish_attempts(deadline)
+        for attempt in list(self.attempts.values()):
+            attempt.stop(StopReason.SHUTDOWN)
+        # Cancelled coroutines end in a turn of the loop, and their release is one write; if MongoDB is away the leases expire.
+        await self._finish_attempts(time.monotonic() + EXIT_RESERVE_SECONDS)
+
+    async def _finish_attempts(self, deadline: float) -> None:
+        while self.attempts and (left := deadline - time.monotonic()) > 0:
+            self._slot_free.clear()
+            try:
+                await asyncio.wait_for(self._slot_free.wait(), left)
+            except TimeoutError:
+                return
+
+    async def _leave(self) -> None:
+        try:
+            await self._db.get_collection(WORKERS, write_concern=mongo.HINT).delete_one({"_id": self.identity.owner})
+            await self._services.ai.aclose()
+            await mongo.close()
+        except mongo.UNAVAILABLE:
+            pass  # the heartbeat runs out by itself
+
+    # --- claiming ---
+
+    async def _claims(self) -> None:
+        while not self._draining.is_set():
+            free = self.settings.worker_concurrency - len(self.attempts)
+            if free <= 0:
+                self._slot_free.clear()
+                await self._slot_free.wait()
+                # Slots come free in bursts (one bulk write ends many attempts): a moment's wait makes a group of them.
+                await asyncio.sleep(GATHER_SECONDS)
+                continue
+            try:
+                before = time.monotonic()
+                quarantine_free = not any(attempt.in_quarantine for attempt in self.attempts.values())
+                claimed = await self._claimer.claim(min(free, CLAIM_GROUP), quarantine_free=quarantine_free)
+            except mongo.UNAVAILABLE as exc:
+                self._leases.lost_contact()
+                log.warning("claim_failed", worker=self.identity.owner, error=type(exc).__name__)
+                await asyncio.sleep(AWAY_SECONDS)
+                continue
+            for document in claimed.tasks:
+                attempt = Attempt(document, before, self._around, self._ended)
+                self.attempts[attempt.task_id] = attempt
+                attempt.start()
+            if claimed.tasks:
+                self._wake.busy()
+                await self._advance(max(task["fairKey"] for task in claimed.tasks))
+            else:
+                await self._wake.wait(POLL_SECONDS)
+
+    async def _advance(self, fair_key: float) -> None:
+        try:
+            await self._shares.advance(fair_key)
+        except mongo.UNAVAILABLE:
+            self._leases.lost_contact()
+
+    def _ended(self, attempt: Attempt) -> None:
+        if self.attempts.get(attempt.task_id) is attempt:
+            del self.attempts[attempt.task_id]
+        if parent_id := attempt.document.get("parentId"):
+            self._parents.add(parent_id)
+        elif attempt.ended_by_fan_out:
+            self._parents.add(attempt.task_id)  # it may have no children at all
+        self._slot_free.set()
+
+    # --- housekeeping ---
+
+    async def _every(self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await work()
+            except mongo.UNAVAILABLE:
+                self._leases.lost_contact()
+            except Exception:
+                # One bad document must not end the care for all others.
+                log.exception("housekeeping_failed", duty=work.__name__, worker=self.identity.owner)
+
+    async def _pulse(self) -> None:
+        while True:
+            self._beat()
+            if self._orphaned():
+                log.error("cluster_gone", worker=self.identity.owner)
+                self.drain()
+            if self._half_the_threads_are_stuck():
+                log.error("threads_stuck", worker=self.identity.owner)
+                self.drain()
+            await asyncio.sleep(0.25)
+
+    def _half_the_threads_are_stuck(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        stuck = sum(
+            attempt.stopped_at is not None and now - attempt.stopped_at > STUCK_THREAD_SECONDS and attempt.runs_in_thread for attempt in self.attempts.values()
+        )
+        return 2 * stuck >= self.settings.threads
+
+    async def _flush_progress(self) -> None:
+        for attempt in self.attempts.values():
+            attempt.flush_progress()
+
+    async def _promote(self) -> None:
+        if await lifecycle.execute(self._db, lifecycle.promote()):
+            self._wake.now()
+
+    async def _roll_up(self) -> None:
+        if self._parents:
+            parents, self._parents = self._parents, set()
+            try:
+                await families.roll_up(self._db, sorted(parents))
+            except BaseException:
+                self._parents |= parents
+                raise
+
+    async def _sweep(self) -> None:
+        await families.roll_up(self._db)
+        if self._leases.may_sweep:
+            await maintenance.recover_lost(self._db)
+
+    async def _heartbeat(self) -> None:
+        await self._clock.read(self._db)
+        now = self._clock.now()
+        await self._db.get_collection(WORKERS, write_concern=mongo.HINT).update_one(
+            {"_id": self.identity.owner},
+            {
+                "$set": {
+                    "host": socket.gethostname(),
+                    "pid": os.getpid(),
+                    "cluster": self.identity.cluster,
+                    "heartbeatAt": now,
+                    "slots": self.settings.worker_concurrency,
+                    "running": len(self.attempts),
+                    "draining": self._draining.is_set(),
+                    "types": registry.known_types(),
+                },
+                "$setOnInsert": {"startedAt": now},
+            },
+            upsert=True,
+        )
+
+
+def run_worker(identity: Identity, beat: Callable[[], None], orphaned: Callable[[], bool]) -> None:
+    """Run a worker in this process until it is told to stop.
+
+    Args:
+        beat: Called several times a second by the event loop: a loop that is blocked falls silent, and the guard replaces the process.
+        orphaned: Whether the process that guards this one is gone.
+    """
+    settings = task_settings()
+    asyncio.run(Worker(identity, settings, beat, orphaned).run())

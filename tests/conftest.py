@@ -1,0 +1,95 @@
+"""Fixtures for all tests: a real MongoDB (one server a session, a database a test), users, and clients that are logged in."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from pymongo.asynchronous.database import AsyncDatabase
+from rest_framework.test import APIClient
+
+from ainoval import indexes, mongo
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def database_name() -> Iterator[str]:
+    """A database of this test's own, with its indexes, dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex[:16]}"
+    mongo.use_database(name)
+    indexes.ensure_indexes()
+    yield name
+    mongo.sync_database().client.drop_database(name)
+    mongo.use_database(None)
+
+
+@pytest.fixture
+async def db(database_name: str) -> AsyncIterator[AsyncDatabase[Json]]:
+    """The test's database, on the test's event loop."""
+    yield mongo.database()
+    await mongo.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _close_connections() -> Iterator[None]:
+    yield
+    mongo.disconnect()
+
+
+def _user(username: str, **fields: Any) -> Any:
+    from ainoval.accounts.models import User
+
+    return User.objects.create_user(username=username, password=f"{username}-has-a-password", **fields)
+
+
+@pytest.fixture
+def alice(db_access: None) -> Any:
+    """A writer, who owns things."""
+    return _user("alice")
+
+
+@pytest.fixture
+def bob(db_access: None) -> Any:
+    """Another writer."""
+    return _user("bob")
+
+
+@pytest.fixture
+def olga(db_access: None) -> Any:
+    """An operator: staff with all rights."""
+    return _user("olga", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def db_access(transactional_db: None) -> None:
+    """Django's own tables."""
+
+
+@pytest.fixture
+def api(database_name: str, db_access: None) -> Callable[[Any], APIClient]:
+    """`api(alice)`: a client that sends alice's token; `api(None)`: one that sends none."""
+
+    def client(user: Any) -> APIClient:
+        from rest_framework_simplejwt.tokens import RefreshToken
+
+        made = APIClient()
+        if user is not None:
+            made.credentials(HTTP_AUTHORIZATION=f"Bearer {RefreshToken.for_user(user).access_token}")
+        return made
+
+    return client
+
+
+async def until(condition: Callable[[], Any], *, seconds: float = 10.0, what: str = "the condition") -> Any:
+    """Wait until `condition()` (plain or async) is true; return its value. Fails after `seconds`."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        value = condition()
+        if asyncio.iscoroutine(value):
+            value = await value
+        if value:
+            return value
+        assert asyncio.get_running_loop().time() < deadline, f"{what} did not come true within {seconds} s"
+        await asyncio.sleep(0.02)
