@@ -1,0 +1,1 @@
+"""Providers: where text comes from."""

@@ -1,0 +1,1 @@
+"""The offline provider: no network, no model, the same answer every time."""

@@ -1,0 +1,1 @@
+"""Novels and their scenes: the writing that background tasks work on."""
