@@ -39,7 +39,7 @@ def configure(log_format: Literal["console", "json"], level: str) -> None:
     renderer: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28)
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28, exception_formatter=structlog.dev.plain_traceback)
     )
     logging.config.dictConfig(
         {

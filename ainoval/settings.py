@@ -83,7 +83,7 @@ else:
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": AINOVAL.data_dir / "django.sqlite3",
+            "NAME": str(AINOVAL.data_dir / "django.sqlite3"),
             "OPTIONS": _SQLITE_OPTIONS,
         }
     }

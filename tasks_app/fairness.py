@@ -37,22 +37,25 @@ class Ticket:
     queued: int
 
 
+_virtual_times: dict[str, tuple[float, float]] = {}  # by database: when it was read, and what it was
+
+
 class FairShares:
-    """Keys for new tasks, through one database. Holds the virtual time for a moment, nothing else."""
+    """Keys for new tasks, through one database."""
 
     def __init__(self, db: AsyncDatabase[Json]) -> None:
+        self._name = db.name
         self._users = db.get_collection(USERS, write_concern=mongo.HINT)
         self._tasks = db[TASKS]
-        self._virtual_time = 0.0
-        self._read_at = float("-inf")
 
     async def virtual_time(self) -> float:
         """Return the largest key claimed so far, at most a quarter of a second old."""
-        if time.monotonic() - self._read_at > _VIRTUAL_TIME_AGE_SECONDS:
+        read_at, virtual_time = _virtual_times.get(self._name, (float("-inf"), 0.0))
+        if time.monotonic() - read_at > _VIRTUAL_TIME_AGE_SECONDS:
             document = await self._users.find_one({"_id": VIRTUAL_TIME}, {"fairKey": 1})
-            self._virtual_time = document["fairKey"] if document else 0.0
-            self._read_at = time.monotonic()
-        return self._virtual_time
+            virtual_time = document["fairKey"] if document else 0.0
+            _virtual_times[self._name] = (time.monotonic(), virtual_time)
+        return virtual_time
 
     async def advance(self, fair_key: float) -> None:
         """Move the virtual time forward to a key that was claimed."""
@@ -111,16 +114,13 @@ class FairShares:
                 }
             },
         ]
-        for _ in range(2):
-            try:
-                user = await self._users.find_one_and_update(
-                    {"_id": user_id},
-                    [stage for stage in pipeline if stage["$set"]],
-                    upsert=True,
-                    return_document=ReturnDocument.AFTER,
-                )
-                break
-            except DuplicateKeyError:
-                continue  # two first submissions of one user at once: the second finds the document now
+        stages = [stage for stage in pipeline if stage["$set"]]
+        try:
+            user = await self._users.find_one_and_update({"_id": user_id}, stages, upsert=True, return_document=ReturnDocument.AFTER)
+        except DuplicateKeyError:
+            # Two first submissions of one user at once: the second finds the document now.
+            user = await self._users.find_one_and_update({"_id": user_id}, stages, return_document=ReturnDocument.AFTER)
+        if user is None:
+            raise RuntimeError(f"task_users has lost {user_id}")
         first = user["fairKey"] - (count - 1) * cost
         return Ticket(first, bool(user["allowed"]), user.get("tokens") or 0.0, user["queued"])

@@ -214,4 +214,5 @@ async def _collect(db: AsyncDatabase[Json], parent: Json) -> Json:
     cursor = db[TASKS].find({"parentId": parent["_id"]}, fields).sort([("createdAt", 1), ("fairKey", 1)])
     outcomes = [ChildOutcome(TaskStatus(doc["status"]), doc["parameters"], doc.get("result") or {}, doc.get("errorInfo")) async for doc in cursor]
     result = executable.collect(executable.Parameters.model_validate(parent["parameters"]), outcomes)
-    return result.model_dump(mode="json", by_alias=True)
+    stored: Json = result.model_dump(mode="json", by_alias=True)
+    return stored

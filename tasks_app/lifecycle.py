@@ -248,7 +248,7 @@ def retry(
         "availableAt": available_at,
         "attempt": record.attempt if burns_attempt else record.attempt - 1,
         "waitedSeconds": waited_seconds,
-        "wait": {"code": "backoff" if burns_attempt else "provider_limited", "message": error.message},
+        "wait": {"code": "provider_limited" if error.code == "rate_limited" else "backoff", "message": error.message},
     }
     return _ending("retry", task_id, record, _from("retry"), changes, outcome=outcome, error=error)
 

@@ -72,7 +72,7 @@ async def generate_and_apply(
         if draft is None:
             draft = await generate()
             if draft is None or not auto_apply:
-                return draft and Written(draft, None)
+                return None if draft is None else Written(draft, None)
             await draft.save(ctx)
         to_apply = draft
 

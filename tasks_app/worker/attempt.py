@@ -18,11 +18,12 @@ import bson
 from pydantic import ValidationError
 from pymongo.asynchronous.database import AsyncDatabase
 
+from ainoval import mongo
 from ainoval.logs import get_logger
 from tasks_app import lifecycle, registry
 from tasks_app.conf import MAX_RESULT_BYTES, TaskSettings
 from tasks_app.documents import SINGLE_LANE
-from tasks_app.errors import AttemptStopped, LeaseLost, PermanentFailure
+from tasks_app.errors import AttemptStopped, LeaseLost, PermanentFailure, RetryLater
 from tasks_app.executable import FanOut, Services, TaskModel
 from tasks_app.lifecycle import AttemptRecord, Transition
 from tasks_app.outcomes import AttemptTimeout, Fail, Retry, decide
@@ -33,6 +34,8 @@ from tasks_app.worker.outbox import Outbox, Verdict
 from tasks_app.worker.steps import timed
 
 Json = dict[str, Any]
+
+DATABASE_AWAY_DELAY = timedelta(seconds=1)
 
 log = get_logger(__name__)
 
@@ -273,6 +276,11 @@ class Attempt:
         return lifecycle.complete(self.task_id, record, result=stored, progress=self._progress, expire_at=self._expire_at(record))
 
     def _failure(self, record: AttemptRecord, error: BaseException, outcome: str | None) -> Transition:
+        if isinstance(error, mongo.UNAVAILABLE):
+            # MongoDB was away when the work needed it: not the work's fault, so not at its cost.
+            away = RetryLater(DATABASE_AWAY_DELAY, "The database could not be reached.", code="database_unavailable")
+            away.__cause__ = error
+            error = away
         decision = decide(
             error,
             attempt=self.number,

@@ -116,7 +116,7 @@ def _worker_main(identity: Identity, pulse: Any, sentinel_pid: int) -> None:
         os._exit(status)
 
 
-class TaskSentinel(Sentinel):  # type: ignore[misc]
+class TaskSentinel(Sentinel):
     """Starts the workers, replaces the dead and the blocked, and stops them all."""
 
     def __init__(self, cluster_id: UUID, cluster_pid: int) -> None:
@@ -196,7 +196,7 @@ def _sentinel_main(cluster_id: UUID, cluster_pid: int) -> None:
     TaskSentinel(cluster_id, cluster_pid).start()
 
 
-class TaskCluster(Cluster):  # type: ignore[misc]
+class TaskCluster(Cluster):
     """The main process: keeps a sentinel alive and passes signals on."""
 
     def __init__(self) -> None:
@@ -224,3 +224,6 @@ class TaskCluster(Cluster):  # type: ignore[misc]
                 # Its workers notice that their parent is gone, finish what they have and end; nobody guards them meanwhile.
                 log.error("sentinel_replaced", cluster=str(self.cluster_id), exitcode=self.sentinel.exitcode)
                 time.sleep(QUICK_DEATH_PAUSE_SECONDS)
+        # One more signal while the interpreter ends would kill it before the embedded server is stopped.
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, signal.SIG_IGN)

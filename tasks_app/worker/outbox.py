@@ -61,7 +61,12 @@ class Outbox:
     async def write(self, transition: Transition) -> Verdict:
         """Write, and wait for what became of it."""
         future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self.put(transition, lambda verdict: future.done() or future.set_result(verdict))
+
+        def tell(verdict: Verdict) -> None:
+            if not future.done():  # who waited may have been cancelled
+                future.set_result(verdict)
+
+        self.put(transition, tell)
         return await future
 
     async def drained(self) -> None:

@@ -62,8 +62,7 @@ def _execute(broker: MongoBroker, ack_id: str, payload: str) -> None:
         log.error("package_unreadable", package=ack_id)
         broker.fail(ack_id)
         return
-    function = package["func"]
-    function = function if callable(function) else locate(function)
+    function: Any = package["func"] if callable(package["func"]) else locate(package["func"])
     try:
         if function is None:
             raise ValueError(f"Function {package['func']} is not defined")

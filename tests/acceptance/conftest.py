@@ -1,0 +1,30 @@
+"""Fixtures of the acceptance tests: real clusters, real kills."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.cluster import Cluster, manage
+
+
+@pytest.fixture(scope="session")
+def _migrated() -> None:
+    """Django's own tables, in the file that the processes share."""
+    from ainoval import mongo
+
+    mongo.uri()
+    done = manage("migrate", "--verbosity", "0")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def cluster(database_name: str, _migrated: None, tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
+    """`cluster(TASKS_WORKERS="1", …)` starts one; all are stopped afterwards."""
+    with ExitStack() as stack:
+
+        def start(**settings: str) -> Cluster:
+            return stack.enter_context(Cluster(tmp_path / f"cluster-{len(list(tmp_path.iterdir()))}.log", **settings))
+
+        yield start

@@ -1,0 +1,117 @@
+"""MongoDB stopped, killed and started again under a running cluster."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from ainoval import mongo, mongod
+from tasks_app import operations
+from tasks_app.documents import TASKS
+from tests.conftest import until
+from tests.support.cluster import Cluster, count
+from tests.support.environment import DATA_DIR
+from tests.support.testtasks.executables import LEDGER
+
+Start = Callable[..., Cluster]
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(autouse=True)
+def _server_afterwards() -> Iterator[None]:
+    yield
+    mongod.ensure_running(DATA_DIR)
+
+
+def kill_mongod() -> None:
+    pid = mongod.running_pid(DATA_DIR)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+async def start_mongod() -> None:
+    await asyncio.to_thread(mongod.ensure_running, DATA_DIR)
+
+
+async def test_an_outage_of_two_leases_costs_no_attempt_no_loss_and_no_repeated_effect(db: Any, cluster: Start) -> None:
+    workers = await cluster(TASKS_WORKERS="2", TASKS_LEASE_SECONDS="3").ready(2)
+    pids = workers.workers
+    await asyncio.gather(*(operations.submit("alice", "TEST_LEDGER", {"seconds": 1.5}) for _ in range(100)))
+
+    async def running() -> bool:
+        return await count("RUNNING") == 100
+
+    await until(running)
+    kill_mongod()
+    await asyncio.sleep(6.5)
+    await start_mongod()
+    back = time.monotonic()
+
+    async def done() -> bool:
+        try:
+            return await count("COMPLETED") == 100
+        except mongo.UNAVAILABLE:
+            return False
+
+    await until(done, seconds=30, what="the end of all tasks")
+    print(f"all ended {time.monotonic() - back:.1f} s after the server was back")
+    assert workers.workers == pids, "a worker died of the outage"
+    async for task in mongo.database()[TASKS].find({}):
+        assert (task["crashCount"], task["attempt"]) == (0, 1)
+        # Work that met the outage itself was put off, at no cost of an attempt.
+        *put_off, last = task["attempts"]
+        assert last["outcome"] == "completed"
+        assert {(entry["outcome"], entry["error"]["code"]) for entry in put_off} <= {("retry", "database_unavailable")}
+    assert await mongo.database()[LEDGER].count_documents({}) == 100
+
+
+async def test_claims_flow_soon_after_the_server_is_back(db: Any, cluster: Start) -> None:
+    await cluster(TASKS_WORKERS="2", TASKS_LEASE_SECONDS="3").ready(2)
+    kill_mongod()
+    await asyncio.sleep(1)
+    await start_mongod()
+    back = time.monotonic()
+    for _ in range(50):
+        try:
+            await operations.submit("alice", "TEST_NOOP", {})
+            break
+        except mongo.UNAVAILABLE:
+            await asyncio.sleep(0.1)
+
+    async def completed() -> bool:
+        return await count("COMPLETED") == 1
+
+    await until(completed, seconds=10)
+    assert time.monotonic() - back < 5.0
+
+
+async def test_a_cluster_that_is_told_to_stop_during_an_outage_ends_on_time(db: Any, cluster: Start) -> None:
+    workers = await cluster(TASKS_WORKERS="2", TASKS_SHUTDOWN_GRACE="1", TASKS_LEASE_SECONDS="2").ready(2)
+    for _ in range(6):
+        await operations.submit("alice", "TEST_SLEEP", {"seconds": 20})
+
+    async def running() -> bool:
+        return await count("RUNNING") == 6
+
+    await until(running)
+    kill_mongod()
+    await asyncio.sleep(0.5)
+    started = time.monotonic()
+    workers.stop()
+    # grace + 1 s for the workers; the main process then tries to stop the embedded server, which is another second.
+    assert time.monotonic() - started < 3.5
+    assert workers.leftovers() == []
+    await start_mongod()
+    await cluster(TASKS_WORKERS="1", TASKS_LEASE_SECONDS="2").ready(1)
+
+    async def taken_up() -> bool:
+        return await count("RUNNING", crashCount=1) == 6
+
+    await until(taken_up, seconds=10)
+
+
