@@ -1,6 +1,10 @@
 """All indexes of the project's collections, made once: documents declare them, nothing creates them on the side."""
 
+import asyncio
+from typing import Any
+
 from mongoengine import Document
+from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval import mongo
 
@@ -11,6 +15,15 @@ def documents() -> list[type[Document]]:
     from tasks_app.documents import BackgroundTask, TaskUser, TaskWorker
 
     return [Novel, Scene, BackgroundTask, TaskUser, TaskWorker]
+
+
+async def ensure_task_indexes(db: AsyncDatabase[dict[str, Any]]) -> None:
+    """Create the indexes when a worker finds that nobody has: its searches name them, and would fail without."""
+    from tasks_app.documents import TASKS, BackgroundTask
+
+    wanted = {spec["name"] for spec in BackgroundTask._meta["index_specs"]}
+    if wanted - set(await db[TASKS].index_information()):
+        await asyncio.to_thread(ensure_indexes)
 
 
 def ensure_indexes() -> dict[str, list[str]]:

@@ -1,6 +1,7 @@
 """The task system's settings, derived once from the environment."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.conf import settings
 
@@ -10,12 +11,14 @@ PROMOTE_SECONDS = 0.25
 POLL_SECONDS = 0.5
 SWEEP_SECONDS = 1.0
 ROLL_UP_SECONDS = 0.25
+ORPHAN_SWEEP_SECONDS = 5.0
 MAX_ATTEMPT_RECORDS = 20
 QUARANTINE_AFTER_LOSSES = 2
 MAX_LOSSES = 3
 BATCH_LANE_SHARE = 0.2
 MAX_RESULT_BYTES = 1024 * 1024
 BLOCKED_LOOP_SECONDS = 0.1
+CHILDREN_OUTLIVE = timedelta(hours=1)  # children are kept longer than their parent: no list shows a batch with half of them
 
 
 @dataclass(frozen=True, slots=True)

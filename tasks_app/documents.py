@@ -104,7 +104,7 @@ class BackgroundTask(Document):
             },
             {
                 "name": "claim_by_user",
-                "fields": ["user_id", "task_type", "lane", "-priority", "fair_key", "created_at", "available_at"],
+                "fields": ["user_id", "task_type", "resource", "lane", "-priority", "fair_key", "created_at", "available_at"],
                 "partialFilterExpression": _QUEUED,
             },
             {

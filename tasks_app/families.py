@@ -12,7 +12,7 @@ from pymongo.errors import BulkWriteError
 from ainoval.ids import derived_id
 from ainoval.logs import get_logger
 from tasks_app import lifecycle, registry, states
-from tasks_app.conf import task_settings
+from tasks_app.conf import CHILDREN_OUTLIVE, task_settings
 from tasks_app.documents import BATCH_LANE, TASKS, new_task
 from tasks_app.errors import UnknownTaskType
 from tasks_app.executable import ChildOutcome, ChildTask, Services
@@ -25,8 +25,6 @@ Json = dict[str, Any]
 INSERT_GROUP = 500
 SWEEP_GROUP = 200
 DUPLICATE_KEY = 11000
-# The children outlive the parent by this, so that no list ever shows a batch with half its children.
-CHILDREN_OUTLIVE = timedelta(hours=1)
 
 log = get_logger(__name__)
 

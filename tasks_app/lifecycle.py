@@ -285,7 +285,7 @@ def hand_back(task_ids: Sequence[str], token: str, *, delay_seconds: float) -> T
     )
 
 
-def cancel_unrun(task_ids: Sequence[str], token: str) -> Transition:
+def cancel_unrun(task_ids: Sequence[str], token: str, *, retention_seconds: float) -> Transition:
     """RUNNING or CANCELLING -> CANCELLED for claimed children whose parent is being cancelled or has ended: their work is not begun."""
     return Transition(
         "confirm_cancel",
@@ -298,6 +298,8 @@ def cancel_unrun(task_ids: Sequence[str], token: str) -> Transition:
                     "cancelRequestedAt": {"$ifNull": ["$cancelRequestedAt", "$$NOW"]},
                     "completedAt": "$$NOW",
                     "updatedAt": "$$NOW",
+                    # Its parent may have ended before it, and would then give it none.
+                    "expireAt": _after_now(retention_seconds),
                 }
             },
             {"$unset": ["lease", "wait"]},
@@ -407,6 +409,7 @@ def finish_parent(
         _awaiting(parent["_id"], parent.get("generation", 0), source.value),
         {
             "$set": changes,
+            **({} if error is not None else {"$unset": {"errorInfo": ""}}),  # of an attempt to plant that went wrong
             "$push": {"attempts": {"$each": [record.stored(outcome, error)], "$slice": -MAX_ATTEMPT_RECORDS}},
         },
     )

@@ -20,7 +20,7 @@ from ainoval.logs import get_logger
 from ainoval.novels.service import NovelService, SceneService
 from tasks_app import families, lifecycle, maintenance, queries, registry, states
 from tasks_app.conf import task_settings
-from tasks_app.documents import TASKS, new_task
+from tasks_app.documents import SINGLE_LANE, TASKS, new_task
 from tasks_app.errors import (
     ApplyRefused,
     IdempotencyConflict,
@@ -172,13 +172,20 @@ async def cancel(task_id: str, *, user_id: str | None) -> Json:
         task = await queries.get(task_id, user_id=user_id)
         if changed:
             log.info("task_cancel_requested", task_id=task_id, task_type=task["taskType"], user_id=task["userId"], status=task["status"])
-        if task["status"] == TaskStatus.CANCELLING.value and task.get("children") and "lease" not in task:
+        if _may_have_children(task):
             await families.cancel_children(db, task_id)
         if changed or task["status"] == TaskStatus.CANCELLING.value:
             return task
         if TaskStatus(task["status"]).is_terminal:
             break
     raise InvalidTransition(f"The task has ended already ({task['status']}).", code="already_ended")
+
+
+def _may_have_children(task: Json) -> bool:
+    """Whether children of this task, whose cancellation is on record, may be at work while it holds no lease itself: it awaits them, or waits to plant again."""
+    if task["status"] == TaskStatus.CANCELLING.value:
+        return bool(task.get("children")) and "lease" not in task
+    return task["status"] == TaskStatus.CANCELLED.value and task["lane"] == SINGLE_LANE and bool(task["attempts"])
 
 
 async def cancel_all_of(user_id: str) -> int:

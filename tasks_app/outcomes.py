@@ -57,7 +57,7 @@ def describe(error: BaseException) -> ErrorRecord:
     Coded errors speak for themselves. Of any other exception only its type's name is shown to the user: its text may hold paths, keys or queries, and is
     kept in the traceback, for staff.
     """
-    trace = "".join(traceback.format_exception(error))
+    trace = _storable("".join(traceback.format_exception(error)))
     trace = (
         trace if len(trace) <= TRACEBACK_MAX_LENGTH else f"[the first {len(trace) - TRACEBACK_MAX_LENGTH} characters were cut]\n{trace[-TRACEBACK_MAX_LENGTH:]}"
     )
@@ -116,12 +116,28 @@ def decide(
     return Retry(delay if asked is None else max(asked, delay), record)
 
 
+def _storable(text: str) -> str:
+    # A lone surrogate cannot be encoded, and one text that cannot be stored must not keep a whole bulk of endings from being stored.
+    return text.encode("utf-8", "replace").decode()
+
+
 def _bounded(text: str) -> str:
+    text = _storable(text)
     return text if len(text) <= MESSAGE_MAX_LENGTH else f"{text[:MESSAGE_MAX_LENGTH]} [cut, {len(text)} characters in all]"
 
 
 def _details(error: AinovalError) -> dict[str, Any]:
-    plain = (str, int, float, bool, type(None))
-    return {
-        key: _bounded(value) if isinstance(value, str) else value for key, value in list(error.details.items())[:DETAILS_MAX_ITEMS] if isinstance(value, plain)
-    }
+    kept: dict[str, Any] = {}
+    for key, value in list(error.details.items())[:DETAILS_MAX_ITEMS]:
+        match value:
+            case str():
+                kept[_key(key)] = _bounded(value)
+            case bool() | float() | None:
+                kept[_key(key)] = value
+            case int():
+                kept[_key(key)] = value if -(2**63) <= value < 2**63 else str(value)  # BSON has no larger integers
+    return kept
+
+
+def _key(name: object) -> str:
+    return _storable(str(name)).replace("\0", "").lstrip("$")[:100] or "_"

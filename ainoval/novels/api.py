@@ -148,7 +148,7 @@ class ImportView(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Make a novel of a text, Markdown or EPUB file, with its chapters and scenes."""
-        upload, title = import_form(request.data, request.FILES)
+        upload, title = import_form(request.POST, request.FILES)
         parsed = parse_novel(upload.read(), upload.name or "", title)
         novel = _novels(lambda service: service.import_novel(user_id(request), parsed))
         return Response(Imported.of(novel), status=201, headers={"Location": reverse("novel", args=[novel.novel_id])})

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
+from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from pydantic import Field
 
@@ -129,7 +130,7 @@ IMPORT_FORM: dict[str, Any] = {
 }
 
 
-def import_form(data: MultiValueDict[str, Any], files: MultiValueDict[str, UploadedFile]) -> tuple[UploadedFile, str | None]:
+def import_form(data: QueryDict, files: "MultiValueDict[str, UploadedFile[bytes]]") -> "tuple[UploadedFile[bytes], str | None]":
     """Return the file and the title of an import's form.
 
     Raises:

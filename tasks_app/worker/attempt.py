@@ -5,6 +5,7 @@ half the cost.
 """
 
 import asyncio
+import concurrent.futures
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -101,6 +102,7 @@ class Attempt:
         self._protected = 0
         self._delivered = False
         self._work: asyncio.Future[Any] | None = None
+        self._queued: concurrent.futures.Future[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     # --- running ---
@@ -119,7 +121,6 @@ class Attempt:
         """Begin the work; its end calls `on_end` when the ending is stored."""
         loop = asyncio.get_running_loop()
         executable = registry.get(self.document["taskType"])
-        self._timer = loop.call_later(executable.timeout.total_seconds(), self.stop, StopReason.TIMEOUT)
         context = LoopContext(self, self.services)
         try:
             parameters = executable.Parameters.model_validate(self.document["parameters"])
@@ -135,8 +136,10 @@ class Attempt:
             self._work = failed
         else:
             if executable.runs_in_thread:
-                self._work = loop.run_in_executor(self.threads, self._in_thread, executable, parameters, PoolContext(context, self, loop))
+                self._queued = self.threads.submit(self._in_thread, executable, parameters, PoolContext(context, self, loop), loop)
+                self._work = asyncio.wrap_future(self._queued, loop=loop)
             else:
+                self._start_timer()
                 self._work = loop.create_task(timed(self._on_loop(executable, parameters, context), self._slow))
         self._work.add_done_callback(self._done)
 
@@ -144,11 +147,19 @@ class Attempt:
         self.log.info("attempt_started")
         return await executable.execute(parameters, context)
 
-    def _in_thread(self, executable: registry.AnyExecutable, parameters: TaskModel, context: PoolContext) -> Any:
+    def _start_timer(self) -> None:
+        timeout = registry.get(self.document["taskType"]).timeout.total_seconds()
+        self._timer = asyncio.get_running_loop().call_later(timeout, self.stop, StopReason.TIMEOUT)
+
+    def _in_thread(self, executable: registry.AnyExecutable, parameters: TaskModel, context: PoolContext, loop: asyncio.AbstractEventLoop) -> Any:
         if self.stop_reason is not None:  # it waited for a free thread, and was stopped meanwhile
             raise AttemptStopped(f"This attempt was stopped ({self.stop_reason}) before it began.")
+        loop.call_soon_threadsafe(self._start_timer)  # waiting for a free thread is not the work's time
         self.log.info("attempt_started")
-        return executable.execute(parameters, context)
+        try:
+            return executable.execute(parameters, context)
+        except StopIteration as exc:
+            raise RuntimeError("execute() raised StopIteration") from exc  # a future refuses it, and the attempt would never end
 
     def _slow(self, seconds: float) -> None:
         self.log.warning("loop_blocked", seconds=round(seconds, 3))
@@ -170,6 +181,8 @@ class Attempt:
         if isinstance(self._work, asyncio.Task) and not self._work.done():
             self._delivered = True
             self._work.cancel()
+        elif self._queued is not None:
+            self._queued.cancel()  # while it waits for a free thread it ends at once; a thread that runs is not touched by this
 
     @contextmanager
     def protected(self) -> Iterator[None]:
@@ -179,6 +192,9 @@ class Attempt:
             yield
         finally:
             self._protected -= 1
+            if self.stop_reason is not None and not self._protected:
+                # What was told meanwhile still holds, unless the work ends with the effect.
+                asyncio.get_running_loop().call_soon(self._deliver)
 
     async def certain(self) -> None:
         """Wait until the lease is trusted; raise when the attempt was told to stop."""
@@ -229,7 +245,13 @@ class Attempt:
             self.log.warning("attempt_abandoned", reason="lease_lost")
             self._on_end(self)
             return
-        self._write(self._ending(work, error))
+        try:
+            transition = self._ending(work, error)
+        except Exception as exc:
+            # An exception or a result that cannot even be described: the attempt must end all the same.
+            self.log.exception("ending_failed")
+            transition = self._failure(self._record(), RuntimeError(f"{type(exc).__name__} while the attempt's end was described"), None)
+        self._write(transition)
 
     def _ending(self, work: "asyncio.Future[Any]", error: BaseException | None) -> Transition:
         record = self._record()

@@ -12,8 +12,8 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.logs import get_logger
-from tasks_app import lifecycle, registry
-from tasks_app.conf import BATCH_LANE_SHARE, QUARANTINE_AFTER_LOSSES
+from tasks_app import lifecycle, registry, states
+from tasks_app.conf import BATCH_LANE_SHARE, CHILDREN_OUTLIVE, QUARANTINE_AFTER_LOSSES, TaskSettings
 from tasks_app.documents import BATCH_LANE, SINGLE_LANE, TASKS
 from tasks_app.states import TaskStatus
 from tasks_app.worker.limits import Limits, Live, count_live
@@ -40,14 +40,16 @@ class Claimed:
 class Claimer:
     """Claims for one worker."""
 
-    def __init__(self, db: AsyncDatabase[Json], owner: str, limits: Limits, lease_seconds: float) -> None:
+    def __init__(self, db: AsyncDatabase[Json], owner: str, limits: Limits, settings: TaskSettings) -> None:
         self._db = db
         self._tasks = db[TASKS]
         self._owner = owner
         self._limits = limits
-        self._lease_seconds = lease_seconds
+        self._lease_seconds = settings.lease_seconds
+        self._retention_seconds = settings.retention_seconds + CHILDREN_OUTLIVE.total_seconds()
         self._types = frozenset(registry.known_types())
         self._batch_credit = 0.0
+        self.limited = limits.any
         self.unanswered: set[str] = set()  # tokens of claims whose reply was lost: the lease keeper hands back what they won
 
     async def claim(self, slots: int, *, quarantine_free: bool = True) -> Claimed:
@@ -66,12 +68,12 @@ class Claimer:
         try:
             await lifecycle.execute(self._db, lifecycle.claim(ids, owner=self._owner, token=token, lease_seconds=self._lease_seconds))
             won = await self._tasks.find({"_id": {"$in": ids}, "lease.token": token}).to_list(None)
+            if won and self._limits.any:
+                won = await self._hand_back_excess(won, token)
+            won = await self._drop_orphans(won, token)
         except BaseException:
             self.unanswered.add(token)
             raise
-        if won and self._limits.any:
-            won = await self._hand_back_excess(won, token)
-        won = await self._drop_orphans(won, token)
         place = {task_id: index for index, task_id in enumerate(ids)}
         return Claimed(token, sorted(won, key=lambda task: place[task["_id"]]))
 
@@ -80,35 +82,53 @@ class Claimer:
     async def _choose(self, slots: int, live: Live, quarantine_free: bool) -> list[Json]:
         picker = _Picker(slots, self._limits, live, self._types, quarantine_free)
         head = await self._find({}, slots)
-        self._batch_credit = min(self._batch_credit + slots * BATCH_LANE_SHARE, slots)
+        # At most one claim's share is saved up: batches that come after a quiet hour must not fill a whole group.
+        self._batch_credit = min(self._batch_credit, 1.0) + slots * BATCH_LANE_SHARE
         if len(head) == slots and head[-1]["lane"] == SINGLE_LANE and (share := int(self._batch_credit)):
             # Singles fill the whole group: a fifth is still the batches'.
             batch = await self._find({"lane": BATCH_LANE}, share)
             picker.take(batch)
         picker.take(head)
-        if picker.full or not picker.refused or len(head) < slots:
-            self._batch_credit -= min(self._batch_credit, sum(task["lane"] == BATCH_LANE for task in picker.taken))
-            return picker.taken
-        # The head of the queue may not run now. Ask for tasks of the users who may, through the index that begins with the user.
-        if not (self._limits.total and live.total >= self._limits.total):
+        # Part of the head of the queue may not run now: ask for tasks of the users who may, through the index that begins with the user.
+        if picker.refused and not picker.full and len(head) == slots and not (self._limits.total and live.total >= self._limits.total):
             await self._look_past(picker, live)
+        self._batch_credit -= min(self._batch_credit, sum(task["lane"] == BATCH_LANE for task in picker.taken))
         return picker.taken
 
     async def _look_past(self, picker: "_Picker", live: Live) -> None:
         types = sorted(t for t in self._types if not self._type_is_full(t, live))
-        queued_users = await self._tasks.distinct("userId", {"status": TaskStatus.QUEUED.value}, hint="claim_by_user")
-        users = [u for u in queued_users if not (self._limits.per_user and live.users[u] >= self._limits.per_user)]
+        resources = [None, *(name for name, limit in self._limits.per_resource.items() if not limit or live.resources[name] < limit)]
+        # Few enough streams for MongoDB to merge by index; which users is left to chance, so that everyone's turn comes.
+        users = await self._users_with_room(live, max(MAX_STREAMS // (2 * max(len(types), 1) * len(resources)), 1))
         if not types or not users:
             return
-        # Few enough streams for MongoDB to merge by index; which users is left to chance, so that everyone's turn comes.
-        size = max(MAX_STREAMS // (2 * len(types)), 1)
-        chosen = users if len(users) <= size else random.sample(users, size)
         extra: Json = {
-            "userId": {"$in": chosen},
+            "userId": {"$in": users},
             "taskType": {"$in": types},
+            "resource": {"$in": resources},
             "lane": {"$in": [SINGLE_LANE, BATCH_LANE]},
         }
+        if not picker.quarantine_free:
+            extra["crashCount"] = {"$lt": QUARANTINE_AFTER_LOSSES}
         picker.take(await self._find(extra, picker.wanted, hint="claim_by_user"))
+
+    async def _users_with_room(self, live: Live, count: int) -> list[str]:
+        """Return up to `count` users who have queued tasks and may run more, from a random place in their order on.
+
+        The index is entered anew for each, past those at their limit: MongoDB 6 takes no hint for `distinct`, and would read every queued task.
+        """
+        full = sorted(user for user, running in live.users.items() if self._limits.per_user and running >= self._limits.per_user)
+        found: list[str] = []
+        start = str(uuid.uuid4())
+        for end, last in (({}, start), ({"$lte": start}, "")):
+            while len(found) < count:
+                query: Json = {"status": TaskStatus.QUEUED.value, "userId": {"$gt": last, "$nin": full, **end}}
+                task = await self._tasks.find_one(query, {"userId": 1}, sort=[("userId", 1)], hint="claim_by_user")
+                if task is None:
+                    break
+                last = task["userId"]
+                found.append(last)
+        return found
 
     def _type_is_full(self, task_type: str, live: Live) -> bool:
         limit = self._limits.per_type.get(task_type)
@@ -130,7 +150,9 @@ class Claimer:
             return won
         ids = {task["_id"] for task in over}
         delay = random.uniform(*HAND_BACK_SECONDS)  # noqa: S311 - so that two claimers do not meet again at once
-        await lifecycle.execute(self._db, lifecycle.hand_back(sorted(ids), token, delay_seconds=delay))
+        if await lifecycle.execute(self._db, lifecycle.hand_back(sorted(ids), token, delay_seconds=delay)) < len(ids):
+            # Somebody asked for their cancellation meanwhile.
+            await lifecycle.execute(self._db, lifecycle.cancel_unrun(sorted(ids), token, retention_seconds=self._retention_seconds))
         log.debug("claim_over_limit", handed_back=len(ids))
         return [task for task in won if task["_id"] not in ids]
 
@@ -138,12 +160,14 @@ class Claimer:
         parents = {task["parentId"] for task in won if task.get("parentId")}
         if not parents:
             return won
-        alive = await self._tasks.find({"_id": {"$in": sorted(parents)}, "status": TaskStatus.RUNNING.value}, {"_id": 1}).to_list(None)
+        # Not only RUNNING: a parent that lost its worker while it planted is QUEUED or RETRYING, and plants again without making these anew.
+        wanted = sorted(states.UNFINISHED - {TaskStatus.CANCELLING})
+        alive = await self._tasks.find({"_id": {"$in": sorted(parents)}, "status": {"$in": wanted}}, {"_id": 1}).to_list(None)
         gone = parents - {parent["_id"] for parent in alive}
         if not gone:
             return won
         orphans = [task["_id"] for task in won if task.get("parentId") in gone]
-        await lifecycle.execute(self._db, lifecycle.cancel_unrun(orphans, token))
+        await lifecycle.execute(self._db, lifecycle.cancel_unrun(orphans, token, retention_seconds=self._retention_seconds))
         log.info("children_cancelled_unrun", count=len(orphans))
         return [task for task in won if task.get("parentId") not in gone]
 
@@ -159,7 +183,7 @@ class _Picker:
         self._limits = limits
         self._live = live
         self._types = types
-        self._quarantine_free = quarantine_free
+        self.quarantine_free = quarantine_free
 
     @property
     def full(self) -> bool:
@@ -176,9 +200,9 @@ class _Picker:
                 self.refused += 1
                 continue
             if task["crashCount"] >= QUARANTINE_AFTER_LOSSES:
-                if not self._quarantine_free:
+                if not self.quarantine_free:
                     self.refused += 1
                     continue
-                self._quarantine_free = False
+                self.quarantine_free = False
             self.taken.append(task)
             self._live.add(task)

@@ -125,4 +125,4 @@ class LeaseKeeper:
         for token, task_ids in strays.items():
             log.warning("stray_leases_returned", worker=self._owner, count=len(task_ids))
             await lifecycle.execute(self._db, lifecycle.hand_back(task_ids, token, delay_seconds=0.0))
-            await lifecycle.execute(self._db, lifecycle.cancel_unrun(task_ids, token))
+            await lifecycle.execute(self._db, lifecycle.cancel_unrun(task_ids, token, retention_seconds=self._settings.retention_seconds))

@@ -49,13 +49,13 @@ class Limits:
             settings.max_running,
             settings.max_running_per_user,
             {name: limit for name, limit in per_type.items() if limit},
-            {name: limit for name, limit in per_resource.items() if limit},
+            dict(per_resource),  # with those that have no limit: the claim names every resource that has room
         )
 
     @property
     def any(self) -> bool:
         """Whether anything is limited at all: without limits a claim needs no counting."""
-        return bool(self.total or self.per_user or self.per_type or self.per_resource)
+        return bool(self.total or self.per_user or self.per_type or any(self.per_resource.values()))
 
     def reason(self, task: Json, live: Live) -> str | None:
         """Return which limit keeps this task from running beside those in `live`, or None."""

@@ -10,6 +10,7 @@ from enum import Enum, auto
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError
 
 from ainoval import mongo
 from ainoval.logs import get_logger
@@ -21,6 +22,7 @@ Json = dict[str, Any]
 
 MAX_GROUP = 1_000
 RETRY_SECONDS = (0.05, 1.0)
+MAX_REFUSALS = 5
 
 log = get_logger(__name__)
 
@@ -95,13 +97,12 @@ class Outbox:
                 self._idle.set()
 
     async def _write_group(self, group: list[tuple[Transition, Callback]], reports: list[Transition]) -> None:
-        delay = RETRY_SECONDS[0]
+        delay, refusals = RETRY_SECONDS[0], 0
         while group or reports:
             transitions = [transition for transition, _ in group] + reports
             try:
-                answer = await self._tasks.bulk_write([t.operation() for t in transitions], ordered=False)
-                if answer.matched_count == len(transitions):
-                    verdicts: dict[str, Verdict | None] = {}
+                matched, refused = await self._bulk(transitions)
+                if matched == len(transitions):
                     for _, callback in group:
                         callback(Verdict.WRITTEN)
                     return
@@ -112,19 +113,32 @@ class Outbox:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, RETRY_SECONDS[1])
                 continue
+            refusals += refused
             undecided = []
             for transition, callback in group:
                 verdict = verdicts[transition.task_id]
-                if verdict is None:
+                if verdict is not None:
+                    callback(verdict)
+                elif refusals < MAX_REFUSALS:
                     undecided.append((transition, callback))
                 else:
-                    callback(verdict)
+                    log.error("write_given_up", task_id=transition.task_id, transition=transition.name)
+                    callback(Verdict.LOST)  # the server will never store it: the lease runs out, and the task counts a loss
             group, reports = undecided, []  # a report that did not match is out of date
             if undecided:
                 await asyncio.sleep(delay)
 
+    async def _bulk(self, transitions: list[Transition]) -> tuple[int, bool]:
+        """Send one bulk write; return how many matched, and whether the server refused any."""
+        try:
+            answer = await self._tasks.bulk_write([t.operation() for t in transitions], ordered=False)
+        except BulkWriteError as exc:
+            log.error("writes_refused", writes=len(transitions), codes=sorted({error["code"] for error in exc.details["writeErrors"]}))
+            return -1, True
+        return answer.matched_count, False
+
     async def _read_back(self, transitions: list[Transition]) -> dict[str, Verdict | None]:
-        fields = {"status": 1, "lease.token": 1, "attempts.token": 1, "children.token": 1, "draft.token": 1}
+        fields = {"status": 1, "lease.token": 1, "attempts.token": 1, "attempts.outcome": 1, "children.token": 1, "draft.token": 1}
         ids = [transition.task_id for transition in transitions]
         found = {doc["_id"]: doc async for doc in self._tasks.find({"_id": {"$in": ids}}, fields)}
         return {t.task_id: verdict_of(t, found.get(t.task_id)) for t in transitions}
@@ -141,10 +155,14 @@ def verdict_of(transition: Transition, document: Json | None) -> Verdict | None:
         case "draft":
             traces = [(document.get("draft") or {}).get("token")]
         case _:
-            traces = [entry.get("token") for entry in document.get("attempts", [])]
-    if token in traces and (transition.name in ("draft",) or (document.get("lease") or {}).get("token") != token):
+            # A sweep that took the task away leaves the token too, with an outcome of its own.
+            outcome = transition.update["$push"]["attempts"]["$each"][0]["outcome"]  # type: ignore[call-overload]
+            traces = [entry.get("token") for entry in document.get("attempts", []) if entry.get("outcome") == outcome]
+    held = (document.get("lease") or {}).get("token") == token
+    # A draft leaves the lease as it is; without it, whatever this attempt has saved is another's now.
+    if token in traces and held == (transition.name == "draft"):
         return Verdict.WRITTEN
-    if (document.get("lease") or {}).get("token") != token:
+    if not held:
         return Verdict.LOST
     wanted = transition.filter["status"]
     allowed = wanted["$in"] if isinstance(wanted, dict) else [wanted]

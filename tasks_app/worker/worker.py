@@ -14,13 +14,14 @@ from typing import Any
 from django.conf import settings as django_settings
 from pymongo.asynchronous.database import AsyncDatabase
 
-from ainoval import mongo
+from ainoval import indexes, mongo
 from ainoval.ai.profiles import load_profiles
 from ainoval.ai.service import AIService
 from ainoval.logs import get_logger
 from ainoval.novels.service import NovelService, SceneService
 from tasks_app import families, lifecycle, maintenance, registry
 from tasks_app.conf import (
+    ORPHAN_SWEEP_SECONDS,
     POLL_SECONDS,
     PROMOTE_SECONDS,
     ROLL_UP_SECONDS,
@@ -99,10 +100,16 @@ class Worker:
                 slots=self.settings.worker_concurrency,
                 types=len(registry.known_types()),
             )
-            house = [loop.create_task(coro, name=name) for name, coro in self._duties()]
+            house = {loop.create_task(coro, name=name) for name, coro in self._duties()}
+            draining = loop.create_task(self._draining.wait(), name="draining")
             try:
-                await self._draining.wait()
-                await self._shut_down()
+                ended, _ = await asyncio.wait(house | {draining}, return_when=asyncio.FIRST_COMPLETED)
+                for duty in ended - {draining}:
+                    if not self._draining.is_set():
+                        # A worker that lacks one of its duties looks alive and does harm: better a new one.
+                        log.error("duty_ended", duty=duty.get_name(), worker=self.identity.owner, exc_info=duty.exception())
+                    self.drain()
+                await self._shut_down(next(duty for duty in house if duty.get_name() == "claims"))
             finally:
                 for duty in house:
                     duty.cancel()
@@ -130,7 +137,7 @@ class Worker:
         self._services = services
         self._clock = ServerClock()
         self._outbox = Outbox(db)
-        self._claimer = Claimer(db, self.identity.owner, limits, self.settings.lease_seconds)
+        self._claimer = Claimer(db, self.identity.owner, limits, self.settings)
         self._leases = LeaseKeeper(db, self.identity.owner, self.settings, self.attempts, self._claimer.unanswered)
         self._shares = FairShares(db)
         self._wake = WakeUps(db)
@@ -156,6 +163,7 @@ class Worker:
             ("promote", self._every(PROMOTE_SECONDS, self._promote)),
             ("roll_up", self._every(ROLL_UP_SECONDS, self._roll_up)),
             ("sweep", self._every(SWEEP_SECONDS, self._sweep)),
+            ("orphans", self._every(ORPHAN_SWEEP_SECONDS, self._sweep_orphans)),
             ("heartbeat", self._every(HEARTBEAT_SECONDS, self._heartbeat)),
         ]
 
@@ -164,16 +172,21 @@ class Worker:
         while not self._draining.is_set():
             try:
                 await self._clock.read(self._db)
+                await indexes.ensure_task_indexes(self._db)
                 await self._heartbeat()
                 if self.identity.predecessor:
                     await maintenance.recover_worker(self._db, self.identity.predecessor)
                 return
             except mongo.UNAVAILABLE as exc:
+                self._leases.lost_contact()  # others may not have renewed yet when it is back
                 log.warning("mongodb_away", worker=self.identity.owner, error=type(exc).__name__)
                 await asyncio.sleep(AWAY_SECONDS)
 
-    async def _shut_down(self) -> None:
+    async def _shut_down(self, claims: asyncio.Task[None]) -> None:
         deadline = time.monotonic() + self.settings.shutdown_grace
+        # A claim that is under way may win tasks yet: they must be run or handed back, not left to their leases.
+        self._wake.now()
+        await asyncio.wait({claims}, timeout=max(self.settings.shutdown_grace, EXIT_RESERVE_SECONDS / 2))
         await self._finish_attempts(deadline)
         for attempt in list(self.attempts.values()):
             attempt.stop(StopReason.SHUTDOWN)
@@ -240,6 +253,8 @@ class Worker:
         elif attempt.ended_by_fan_out:
             self._parents.add(attempt.task_id)  # it may have no children at all
         self._slot_free.set()
+        if self._claimer.limited:
+            self._wake.now()  # its end made room for another task of the same user, type or profile
 
     # --- housekeeping ---
 
@@ -293,6 +308,9 @@ class Worker:
         await families.roll_up(self._db)
         if self._leases.may_sweep:
             await maintenance.recover_lost(self._db)
+
+    async def _sweep_orphans(self) -> None:
+        await families.cancel_children_of_ended_parents(self._db)
 
     async def _heartbeat(self) -> None:
         await self._clock.read(self._db)

@@ -157,7 +157,7 @@ class NovelService:
         return NovelView.from_document(document)
 
     async def _require_empty(self, novel_id: str, chapters: Iterable[str]) -> None:
-        pipeline = [{"$match": {"novelId": novel_id, "chapterId": {"$in": list(chapters)}}}, {"$group": {"_id": "$chapterId"}}]
+        pipeline: _Documents = [{"$match": {"novelId": novel_id, "chapterId": {"$in": list(chapters)}}}, {"$group": {"_id": "$chapterId"}}]
         full = sorted([row["_id"] async for row in await self._scenes.aggregate(pipeline)])
         if full:
             message = "A chapter that has scenes cannot be left out; list it again."

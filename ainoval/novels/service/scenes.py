@@ -21,6 +21,7 @@ from ainoval.novels.words import word_count
 # Named outside the class, in which `list` is a method.
 _Page: TypeAlias = tuple[list[SceneSummary], int]
 _Briefs: TypeAlias = list[SceneBrief]
+_Ids: TypeAlias = list[str]
 _History: TypeAlias = list[HistoryView]
 
 _WITHOUT_TEXTS: Final = {"history": 0, "content": 0}
@@ -88,6 +89,11 @@ class SceneService:
         else:
             rows, total = [], 0
         return [SceneSummary.from_document(row) for row in rows], total
+
+    async def ids(self, author_id: str, novel_id: str) -> _Ids:
+        """Return the ids of all scenes of a novel, in no particular order (read from the index alone), or raise NovelNotFound."""
+        await own_novel(self._db, author_id, novel_id)
+        return [row["_id"] async for row in self._scenes.find({"novelId": novel_id}, {"_id": 1})]
 
     async def create(
         self,

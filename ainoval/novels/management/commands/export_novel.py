@@ -1,7 +1,6 @@
 """`manage.py export_novel`: a novel becomes a Markdown file."""
 
 import os
-import tempfile
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from ainoval.commands import ProjectCommand, user_id
 from ainoval.novels.documents import NOVELS
 from ainoval.novels.errors import NovelNotFound
 from ainoval.novels.service import NovelService
+from ainoval.novels.service.ownership import is_id
 
 
 class Command(ProjectCommand):
@@ -50,7 +50,7 @@ class Command(ProjectCommand):
 async def _export(novel_id: str, author_id: str | None) -> str:
     db = mongo.database()
     if author_id is None:  # an operator's right: the service itself asks whose novel it is
-        novel = await db[NOVELS].find_one({"_id": novel_id}, {"author": 1})
+        novel = await db[NOVELS].find_one({"_id": novel_id}, {"author": 1}) if is_id(novel_id) else None
         if novel is None:
             raise NovelNotFound
         author_id = novel["author"]
@@ -59,17 +59,13 @@ async def _export(novel_id: str, author_id: str | None) -> str:
 
 def _write(path: Path, text: str) -> None:
     """Write the file beside its place and move it there, so that no half of a novel is ever taken for the whole."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=path.absolute().parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
+        try:
+            with unfinished.open("x", encoding="utf-8", newline="\n") as file:
                 file.write(text)
-                file.close()
-                umask = os.umask(0)
-                os.umask(umask)
-                os.chmod(file.name, 0o666 & ~umask)  # temporary files are the owner's alone
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
     except OSError as exc:
         raise CommandError(f"{path} cannot be written: {exc.strerror}.") from exc

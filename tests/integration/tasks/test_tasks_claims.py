@@ -1,0 +1,293 @@
+"""Which tasks a claimer takes: order, lanes, limits across claimers, quarantine, orphans, and what it leaves alone."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tasks_app import lifecycle
+from tasks_app.conf import task_settings
+from tasks_app.documents import TASKS
+from tasks_app.states import TaskStatus
+from tasks_app.worker.claims import Claimer
+from tasks_app.worker.limits import Limits, count_live
+from tests.support import stored
+from tests.support.stored import ALICE, BOB, CAROL, Db, change, read, task
+
+S = TaskStatus
+NO_LIMITS = Limits(0, 0, {}, {})
+
+
+def claimer(db: Db, owner: str = "claimer", *, total: int = 0, per_user: int = 0, per_type: dict[str, int] | None = None, per_resource: Any = None) -> Claimer:
+    """A claimer under these limits."""
+    return Claimer(db, owner, Limits(total, per_user, per_type or {}, per_resource or {}), task_settings())
+
+
+async def store(db: Db, *documents: dict[str, Any]) -> None:
+    await db[TASKS].insert_many(documents)
+
+
+async def names(db: Db, slots: int, **limits: Any) -> list[str]:
+    """Claim, and return the claimed tasks' names."""
+    return [doc["parameters"]["tag"] for doc in (await claimer(db, **limits).claim(slots)).tasks]
+
+
+def named(tag: str, user: str = ALICE, **fields: Any) -> dict[str, Any]:
+    return task(user, **fields) | {"parameters": {"tag": tag}}
+
+
+async def test_the_order_is_lane_then_priority_then_fair_key_then_age(db: Db) -> None:
+    moment = stored.now() - stored.timedelta(seconds=60)
+    older = moment - stored.timedelta(seconds=1)
+    await store(
+        db,
+        named("child", parent_id="p", fairKey=0.0, priority=10, createdAt=older),
+        named("late key", fairKey=3.0, createdAt=older),
+        named("young", fairKey=2.0, createdAt=moment),
+        named("old", fairKey=2.0, createdAt=older),
+        named("urgent", fairKey=9.0, priority=5, createdAt=moment),
+    )
+    await store(db, task() | {"_id": "p", "status": S.RUNNING})
+
+    order = []
+    for _ in range(5):
+        order += await names(db, 1)
+
+    assert order == ["urgent", "old", "young", "late key", "child"]
+
+
+async def test_one_claim_returns_whole_documents_under_one_token(db: Db) -> None:
+    await store(db, *(named(str(n)) for n in range(5)))
+
+    group = await claimer(db, "host:1").claim(3)
+
+    assert len(group.tasks) == 3
+    for claimed in group.tasks:
+        assert (claimed["status"], claimed["lease"]["owner"], claimed["lease"]["token"], claimed["attempt"]) == (S.RUNNING, "host:1", group.token, 1)
+        assert claimed == await read(db, claimed["_id"])
+
+
+async def test_what_is_not_due_yet_is_not_claimed(db: Db) -> None:
+    await store(db, named("later", availableAt=stored.now() + stored.timedelta(seconds=60)), named("due"))
+
+    assert await names(db, 10) == ["due"]
+
+
+async def test_many_claimers_at_once_take_each_task_once(db: Db) -> None:
+    await store(db, *(named(str(n)) for n in range(60)))
+
+    groups = await asyncio.gather(*(claimer(db, f"host:{n}").claim(10) for n in range(8)))
+
+    won = Counter(doc["_id"] for group in groups for doc in group.tasks)
+    assert set(won.values()) == {1}
+    assert await db[TASKS].count_documents({"status": S.RUNNING}) == len(won)
+
+
+async def test_a_fifth_of_each_group_is_the_batch_lanes(db: Db) -> None:
+    parent = await stored.awaiting(db, total=30)
+    await store(db, *(named("single") for _ in range(60)), *(named("child", parent_id=parent["_id"]) for _ in range(30)))
+    one = claimer(db)
+
+    groups = [Counter(doc["parameters"]["tag"] for doc in (await one.claim(10)).tasks) for _ in range(4)]
+
+    assert groups == [Counter(single=8, child=2)] * 4
+
+
+async def test_single_slots_leave_every_fifth_to_the_batch_lane(db: Db) -> None:
+    parent = await stored.awaiting(db, total=9)
+    await store(db, *(named("single") for _ in range(20)), *(named("child", parent_id=parent["_id"]) for _ in range(9)))
+    one = claimer(db)
+
+    order = [(await one.claim(1)).tasks[0]["parameters"]["tag"] for _ in range(15)]
+
+    assert Counter(order) == Counter(single=12, child=3)
+    assert order[:5] == ["single"] * 4 + ["child"]
+
+
+async def test_batches_take_no_more_than_their_fifth_while_a_type_at_its_limit_heads_the_queue(db: Db) -> None:
+    parent = await stored.awaiting(db, total=50)
+    await stored.running(db, task_type="TEST_SLEEP")
+    stuck = [named("stuck", task_type="TEST_SLEEP") for _ in range(12)]
+    await store(db, *stuck, *(named("single") for _ in range(60)), *(named("child", parent_id=parent["_id"]) for _ in range(50)))
+    one = claimer(db, per_type={"TEST_SLEEP": 1})
+
+    taken = Counter([doc["parameters"]["tag"] for _ in range(8) for doc in (await one.claim(5)).tasks])
+
+    assert taken == Counter(single=32, child=8)
+
+
+async def test_without_singles_a_batch_takes_all(db: Db) -> None:
+    parent = await stored.awaiting(db, total=30)
+    await store(db, *(named("child", parent_id=parent["_id"]) for _ in range(30)))
+
+    assert await names(db, 10) == ["child"] * 10
+
+
+LIMITS = {
+    "system": ({"total": 7}, lambda doc: True),
+    "user": ({"per_user": 7}, lambda doc: doc["userId"] == ALICE),
+    "type": ({"per_type": {"TEST_NOOP": 7}}, lambda doc: doc["taskType"] == "TEST_NOOP"),
+    "resource": ({"per_resource": {"ai:default": 7}}, lambda doc: doc.get("resource") == "ai:default"),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(LIMITS))
+async def test_a_limit_holds_with_several_claimers_at_once(db: Db, kind: str) -> None:
+    limits, counted = LIMITS[kind]
+    await store(db, *(named("limited", resource="ai:default") for _ in range(40)))
+    if kind != "system":
+        await store(db, *(named("free", BOB, task_type="TEST_SLEEP") for _ in range(5)))
+    claimers = [claimer(db, f"host:{n}", **limits) for n in range(3)]
+
+    for _ in range(15):
+        groups = await asyncio.gather(*(one.claim(10) for one in claimers))
+        started = [doc for group in groups for doc in group.tasks if counted(doc)]
+        live = await db[TASKS].find({"status": S.RUNNING}).to_list(None)
+        assert len(started) <= 7
+        assert sum(map(counted, live)) <= 7
+        if sum(map(counted, live)) == 7:
+            break
+        await asyncio.sleep(0.05)  # those that met go back for a random moment
+
+    assert sum(map(counted, await db[TASKS].find({"status": S.RUNNING}).to_list(None))) == 7
+    assert await db[TASKS].count_documents({"status": S.QUEUED, "attempt": {"$ne": 0}}) == 0
+    assert await db[TASKS].count_documents({"status": S.QUEUED, "attempts": {"$ne": []}}) == 0
+
+
+async def test_a_full_limit_claims_nothing_and_leaves_no_trace(db: Db) -> None:
+    await stored.running(db)
+    waiting = await stored.queued(db)
+
+    assert await names(db, 5, total=1) == []
+
+    assert await read(db, waiting["_id"]) == waiting
+
+
+async def test_parents_that_await_their_children_count_for_no_limit(db: Db) -> None:
+    await stored.awaiting(db, total=5)
+    await stored.running(db, BOB, resource="ai:fast")
+
+    live = await count_live(db)
+
+    assert (live.total, dict(live.users), dict(live.types), dict(live.resources)) == (1, {BOB: 1}, {"TEST_NOOP": 1}, {"ai:fast": 1})
+
+
+async def test_the_claim_looks_past_users_at_their_limit(db: Db) -> None:
+    await stored.running(db, ALICE)
+    await store(db, *(named("alice") for _ in range(30)), named("bob", BOB))
+
+    assert await names(db, 5, per_user=1) == ["bob"]
+
+
+async def test_the_claim_looks_past_types_at_their_limit(db: Db) -> None:
+    await stored.running(db, ALICE, "TEST_SLEEP")
+    await store(db, *(named("sleep", task_type="TEST_SLEEP") for _ in range(30)), named("noop"))
+
+    assert await names(db, 5, per_type={"TEST_SLEEP": 1}) == ["noop"]
+
+
+async def test_the_claim_looks_past_types_it_does_not_know_and_leaves_them_alone(db: Db) -> None:
+    await store(db, *(named("of another version", task_type="FROM_THE_FUTURE") for _ in range(30)), named("known"))
+
+    assert await names(db, 5) == ["known"]
+
+    assert await db[TASKS].count_documents({"taskType": "FROM_THE_FUTURE", "status": S.QUEUED, "attempt": 0}) == 30
+
+
+async def test_the_claim_looks_past_tasks_that_wait_for_a_full_ai_profile(db: Db) -> None:
+    await stored.running(db, ALICE, resource="ai:slow")
+    await store(db, *(named("slow", resource="ai:slow") for _ in range(30)), named("fast", BOB, resource="ai:fast"), named("plain", BOB))
+
+    assert sorted(await names(db, 5, per_resource={"ai:slow": 1, "ai:fast": 5})) == ["fast", "plain"]
+
+
+async def test_one_claim_takes_one_task_that_was_lost_twice(db: Db) -> None:
+    await store(db, *(named("poison", crashCount=2) for _ in range(4)), *(named("innocent", crashCount=1) for _ in range(4)))
+
+    assert Counter(await names(db, 8)) == Counter(poison=1, innocent=4)
+
+
+async def test_with_one_in_quarantine_no_other_is_taken(db: Db) -> None:
+    await store(db, named("poison", crashCount=2), named("innocent"))
+
+    group = await claimer(db).claim(8, quarantine_free=False)
+
+    assert [doc["parameters"]["tag"] for doc in group.tasks] == ["innocent"]
+
+
+async def test_the_claim_looks_past_many_tasks_that_were_lost_twice(db: Db) -> None:
+    await store(db, *(named("poison", crashCount=2) for _ in range(30)), named("innocent"))
+
+    group = await claimer(db).claim(5, quarantine_free=False)
+
+    assert [doc["parameters"]["tag"] for doc in group.tasks] == ["innocent"]
+
+
+@pytest.mark.parametrize("status", [S.CANCELLING, S.CANCELLED, S.FAILED, S.INTERRUPTED, None])
+async def test_a_child_whose_parent_is_cancelled_or_gone_is_not_begun(db: Db, status: TaskStatus | None) -> None:
+    parent_id = (await stored.in_state(db, status, user=BOB))["_id"] if status else "deleted"
+    child, single = await stored.queued(db, parent_id=parent_id), await stored.queued(db)
+
+    group = await claimer(db).claim(5)
+
+    assert [doc["_id"] for doc in group.tasks] == [single["_id"]]
+    after = await read(db, child["_id"])
+    assert (after["status"], after["attempt"], after["attempts"]) == (S.CANCELLED, 0, [])
+
+
+@pytest.mark.parametrize("status", [S.QUEUED, S.RETRYING, S.RUNNING])
+async def test_a_child_whose_parent_has_to_plant_again_is_run(db: Db, status: TaskStatus) -> None:
+    """The parent's worker was lost, or the planting failed half-way: what it planted is wanted all the same."""
+    parent = await stored.in_state(db, status, user=BOB, availableAt=stored.now() + stored.timedelta(seconds=60))
+    child = await stored.queued(db, parent_id=parent["_id"])
+
+    group = await claimer(db).claim(5)
+
+    assert child["_id"] in [doc["_id"] for doc in group.tasks]
+    assert (await read(db, child["_id"]))["status"] == S.RUNNING
+
+
+class Meddling(Claimer):
+    """A claimer to whom something happens between its count and its hand-back."""
+
+    meanwhile: Any = None
+
+    async def _hand_back_excess(self, won: list[dict[str, Any]], token: str) -> list[dict[str, Any]]:
+        await self.meanwhile(won)
+        return await super()._hand_back_excess(won, token)
+
+
+async def test_what_is_over_a_limit_and_cancelled_meanwhile_ends_cancelled(db: Db) -> None:
+    await store(db, named("a"), named("b"))
+    one = Meddling(db, "host:1", Limits(1, 0, {}, {}), task_settings())
+
+    async def meanwhile(won: list[dict[str, Any]]) -> None:
+        assert await change(db, lifecycle.claim([other], owner="other", token="other", lease_seconds=30)) == 1
+        assert await change(db, lifecycle.request_cancel({"_id": won[0]["_id"]})) == 1
+
+    one.meanwhile = meanwhile
+    other = (await stored.queued(db, fairKey=1e9))["_id"]
+
+    group = await one.claim(1)
+
+    assert group.tasks == []
+    assert await db[TASKS].count_documents({"lease.owner": "host:1"}) == 0
+    assert await db[TASKS].count_documents({"status": S.CANCELLED}) == 1
+
+
+async def test_a_claim_that_is_cut_off_after_its_lease_is_remembered_as_unanswered(db: Db) -> None:
+    await store(db, named("a"))
+    one = Meddling(db, "host:1", Limits(9, 0, {}, {}), task_settings())
+
+    async def meanwhile(won: list[dict[str, Any]]) -> None:
+        raise ConnectionError("the network is gone")
+
+    one.meanwhile = meanwhile
+
+    with pytest.raises(ConnectionError):
+        await one.claim(1)
+
+    held = await db[TASKS].find_one({"status": S.RUNNING})
+    assert held is not None
+    assert held["lease"]["token"] in one.unanswered
