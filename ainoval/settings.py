@@ -109,6 +109,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 
 STATIC_URL = "static/"
 STATIC_ROOT = AINOVAL.data_dir / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns of a folder that is not there
 # Served from the installed packages by the application itself: no collectstatic step, no second server, no CDN.
 WHITENOISE_USE_FINDERS = True
 

@@ -117,7 +117,8 @@ class BackgroundTask(Document):
             {
                 "name": "family",
                 "fields": ["parent_id", "status", "created_at", "id"],
-                "partialFilterExpression": {"parentId": {"$type": "string"}},
+                # Every id is greater than "". Of {"$type": "string"} MongoDB cannot tell that an id fits it, and would use the index only by a hint.
+                "partialFilterExpression": {"parentId": {"$gt": ""}},
             },
             {"name": "status_created", "fields": ["status", "-created_at", "-id"]},
             {"name": "expiry", "fields": ["expire_at"], "expireAfterSeconds": 0},

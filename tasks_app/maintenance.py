@@ -67,6 +67,6 @@ async def purge(db: AsyncDatabase[Json], task_ids: list[str]) -> int:
     ended = {"_id": {"$in": task_ids}, "status": {"$in": sorted(states.TERMINAL)}}
     # Children first: a crash in between leaves a parent without children, which the next purge takes, and never children without their parent.
     parents = [doc["_id"] async for doc in db[TASKS].find(ended, {"_id": 1})]
-    children = await db[TASKS].delete_many({"parentId": {"$in": parents}, "status": {"$in": sorted(states.TERMINAL)}})
+    children = await db[TASKS].delete_many({"parentId": {"$in": parents}, "status": {"$in": sorted(states.TERMINAL)}}, hint="family")
     deleted = await db[TASKS].delete_many(ended)
     return children.deleted_count + deleted.deleted_count

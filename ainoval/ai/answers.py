@@ -2,9 +2,10 @@
 
 import re
 
+from ainoval.ai.prose.sentences import finished
+
 # Reasoning models behind servers without a reasoning parser (DeepSeek-R1, Qwen3) think inside the text.
 _REASONING = re.compile(r"\A\s*<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
-_SENTENCE_END = re.compile(r"(?:[。！？!?…]|(?<![A-Z])\.(?=[\"'”’)\]]*(?:\s|\Z)))[\"'”’」』）)\]]*")
 
 
 def without_reasoning(text: str) -> str:
@@ -13,8 +14,10 @@ def without_reasoning(text: str) -> str:
 
 
 def whole_sentences(text: str) -> str:
-    """Return the text up to its last sentence end, or "" when no sentence ends in it."""
-    end = 0
-    for match in _SENTENCE_END.finditer(text):
-        end = match.end()
-    return text[:end].rstrip()
+    """Return the text up to its last whole sentence, or "" when no sentence ends in it."""
+    lines = text.splitlines(keepends=True)
+    while lines:
+        if end := finished(lines[-1]):
+            return "".join(lines[:-1]) + end
+        lines.pop()
+    return ""

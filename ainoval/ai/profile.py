@@ -19,6 +19,7 @@ from ainoval.ai.errors import UnknownProfile
 
 DEFAULT = "default"
 OPENAI_BASE_URL = "https://api.openai.com/v1"
+_OURS = frozenset({"model", "messages", "stream", "stream_options", "temperature", "max_tokens", "max_completion_tokens", "n"})
 
 
 class ProfileOptions(BaseModel):
@@ -63,6 +64,13 @@ class ProfileOptions(BaseModel):
         if not (key.isascii() and key.isprintable()):
             raise ValueError("holds characters that no HTTP header can carry")
         return SecretStr(key)
+
+    @field_validator("extra_body")
+    @classmethod
+    def _nothing_of_ours(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if taken := sorted(_OURS & value.keys()):
+            raise ValueError(f"must not hold {', '.join(taken)}")
+        return value
 
     @model_validator(mode="after")
     def _one_length_limit(self) -> "ProfileOptions":

@@ -12,6 +12,7 @@ from ainoval.ai.answers import whole_sentences, without_reasoning
 from ainoval.ai.completion import Completion, CompletionRequest, OnText, Provider, SceneWork, SummaryWork, Work
 from ainoval.ai.errors import AIError, AIErrorCode
 from ainoval.ai.profiles import Profile, Profiles
+from ainoval.novels.characters import clean
 
 BeforeCall = Callable[[], Awaitable[None]]
 
@@ -140,12 +141,12 @@ def _has_words(text: str) -> bool:
 
 
 def _cleaned(completion: Completion) -> Completion:
-    """Return the completion with its text fit to be stored.
+    """Return the completion with its text fit to be stored: no thinking aloud, no NUL, no half of a surrogate pair.
 
     An answer that ran into the length limit is kept up to its last whole sentence: it was paid for, and another attempt
     would end at the same limit. Without one whole sentence there is nothing to keep, and no repeat would help either.
     """
-    text = without_reasoning(completion.text)
+    text = without_reasoning(clean(completion.text))
     if completion.truncated:
         text = whole_sentences(text)
         if not text:
@@ -155,4 +156,4 @@ def _cleaned(completion: Completion) -> Completion:
             )
     if not text:
         raise AIError("The model answered without any text.", code=AIErrorCode.BAD_RESPONSE)
-    return replace(completion, text=text)
+    return replace(completion, text=text, model=clean(completion.model))

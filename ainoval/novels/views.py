@@ -37,9 +37,7 @@ class NovelView:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Build the view of a stored novel."""
-        acts = tuple(
-            ActView(act["actId"], act["title"], tuple(ChapterView(c["chapterId"], c["title"]) for c in act["chapters"])) for act in document["acts"]
-        )
+        acts = tuple(ActView(act["actId"], act["title"], tuple(ChapterView(c["chapterId"], c["title"]) for c in act["chapters"])) for act in document["acts"])
         return cls(document["_id"], document["author"], document["title"], acts, document["createdAt"], document["updatedAt"])
 
     def chapters(self) -> Iterator[ChapterView]:

@@ -161,6 +161,7 @@ INTERVIEW = """
 为什么准时下班，又为什么要选一家离医院近的公司。毛衣的领口上绣着两个很小的字，针脚歪歪扭扭，是一个女孩子的名字。
 """
 
-CHINESE = {"rain": RAIN, "sword": SWORD, "interview": INTERVIEW}
-ENGLISH = {"lighthouse": LIGHTHOUSE, "market": MARKET, "talk": TALK}
+CHINESE_SCENES = {"rain": RAIN, "sword": SWORD, "interview": INTERVIEW}
+ENGLISH_SCENES = {"lighthouse": LIGHTHOUSE, "market": MARKET, "talk": TALK}
+ALL = CHINESE_SCENES | ENGLISH_SCENES
 PROTAGONISTS = {"rain": "林晚", "sword": "沈青崖", "interview": "顾言", "lighthouse": "Alice", "talk": "Olga"}

@@ -31,9 +31,7 @@ async def test_a_summary_is_the_streamed_text_with_model_and_usage(ai: AIServer,
 
 
 async def test_a_scene_is_asked_for_with_style_length_and_context(ai: AIServer, service: AIService) -> None:
-    await service.write_scene(
-        "林晚回到老屋。", title="归来", style="冷峻", target_words=800, context="她在车站等了一夜。"
-    )
+    await service.write_scene("林晚回到老屋。", title="归来", style="冷峻", target_words=800, context="她在车站等了一夜。")
 
     [call] = ai.calls()
     for words in ("林晚回到老屋。", "归来", "冷峻", "800", "她在车站等了一夜。", "你是小说作者"):
@@ -47,9 +45,7 @@ async def test_instructions_reach_the_model(ai: AIServer, service: AIService) ->
 
 
 async def test_the_options_of_the_profile_choose_the_model(ai: AIServer, service_for: Callable[..., AIService]) -> None:
-    service = service_for(
-        model="big-1", temperature=0.3, max_completion_tokens=500, extra_body={"enable_thinking": False}
-    )
+    service = service_for(model="big-1", temperature=0.3, max_completion_tokens=500, extra_body={"enable_thinking": False})
 
     completion = await service.summarise(SCENE)
 
@@ -58,9 +54,7 @@ async def test_the_options_of_the_profile_choose_the_model(ai: AIServer, service
     assert call["options"] == {"temperature": 0.3, "max_completion_tokens": 500, "enable_thinking": False}
 
 
-async def test_on_text_gets_the_pieces_as_they_come_and_before_call_comes_first(
-    ai: AIServer, service: AIService
-) -> None:
+async def test_on_text_gets_the_pieces_as_they_come_and_before_call_comes_first(ai: AIServer, service: AIService) -> None:
     ai.script({"steps": [{"do": "answer", "text": "One. Two. Three.", "chunks": 4}]})
     heard: list[str] = []
 
@@ -87,9 +81,7 @@ async def test_what_before_call_raises_stops_the_call(ai: AIServer, service: AIS
 
 
 @pytest.mark.parametrize("error", [LookupError("the lease is gone"), ValueError("odd"), TimeoutError()])
-async def test_what_on_text_raises_comes_out_as_it_is_and_the_connection_is_closed(
-    ai: AIServer, service: AIService, error: Exception
-) -> None:
+async def test_what_on_text_raises_comes_out_as_it_is_and_the_connection_is_closed(ai: AIServer, service: AIService, error: Exception) -> None:
     ai.script({"steps": [{"do": "stall"}]})
 
     async def on_text(piece: str) -> None:
@@ -110,9 +102,7 @@ async def test_usage_that_is_not_reported_counts_as_zero(ai: AIServer, service: 
     assert (completion.prompt_tokens, completion.completion_tokens) == (0, 0)
 
 
-async def test_an_answer_cut_by_the_length_limit_is_kept_up_to_its_last_whole_sentence(
-    ai: AIServer, service: AIService
-) -> None:
+async def test_an_answer_cut_by_the_length_limit_is_kept_up_to_its_last_whole_sentence(ai: AIServer, service: AIService) -> None:
     text = "Olga crosses. Mr. Hale waits at the far end; then he"
     ai.script({"steps": [{"do": "answer", "text": text, "finish_reason": "length"}]})
 
@@ -123,9 +113,7 @@ async def test_an_answer_cut_by_the_length_limit_is_kept_up_to_its_last_whole_se
 
 
 @pytest.mark.parametrize("text", ["Olga crosses the", ""])
-async def test_a_length_limit_before_the_first_sentence_ends_the_task(
-    ai: AIServer, service: AIService, text: str
-) -> None:
+async def test_a_length_limit_before_the_first_sentence_ends_the_task(ai: AIServer, service: AIService, text: str) -> None:
     ai.script({"steps": [{"do": "answer", "text": text, "finish_reason": "length"}]})
 
     with pytest.raises(AIError) as caught:
@@ -139,6 +127,16 @@ async def test_a_models_thinking_aloud_is_left_out(ai: AIServer, service: AIServ
     ai.script({"steps": [{"do": "answer", "text": "<think>\nA bridge…\n</think>\n\nOlga crosses.\n"}]})
 
     assert (await service.summarise(SCENE)).text == "Olga crosses."
+
+
+async def test_characters_that_cannot_be_stored_are_left_out(ai: AIServer, service: AIService) -> None:
+    chunk = r'{"model": "m\ud800", "choices": [{"delta": {"content": "Ol\u0000ga \ud83d left."}, "finish_reason": "stop"}]}'
+    ai.script({"steps": [{"do": "events", "events": [chunk]}]})
+
+    completion = await service.summarise(SCENE)
+
+    assert completion.text == "Olga  left."
+    completion.model.encode()
 
 
 async def test_a_complete_text_is_kept_though_the_stream_breaks_after_it(ai: AIServer, service: AIService) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from ainoval.ai.errors import AIError
 from ainoval.ai.profiles import Profiles
@@ -73,9 +74,7 @@ CASES: list[tuple[dict[str, Any], str, bool]] = [
 
 
 @pytest.mark.parametrize(("step", "code", "retryable"), CASES, ids=lambda value: str(value)[:60])
-async def test_each_failure_has_its_code(
-    ai: AIServer, service: AIService, step: dict[str, Any], code: str, retryable: bool
-) -> None:
+async def test_each_failure_has_its_code(ai: AIServer, service: AIService, step: dict[str, Any], code: str, retryable: bool) -> None:
     ai.script({"steps": [step]})
 
     error = await failure_of(service)
@@ -157,9 +156,7 @@ async def test_a_server_that_never_answers_is_a_time_out(ai: AIServer, service_f
     await asyncio.to_thread(ai.wait_until, lambda stats: stats["byOutcome"] == {"disconnected": 1}, timeout=2)
 
 
-async def test_an_answer_that_goes_on_for_ever_is_a_time_out(
-    ai: AIServer, service_for: Callable[..., AIService]
-) -> None:
+async def test_an_answer_that_goes_on_for_ever_is_a_time_out(ai: AIServer, service_for: Callable[..., AIService]) -> None:
     ai.script({"steps": [{"do": "answer", "text": "x" * 1000, "chunks": 1000, "chunk_delay": 0.05}]})
 
     error = await failure_of(service_for(total_timeout_seconds=0.6))
@@ -169,9 +166,7 @@ async def test_an_answer_that_goes_on_for_ever_is_a_time_out(
 
 
 @pytest.mark.parametrize("moment", [{"do": "hang"}, {"do": "stall"}, {"do": "answer", "delay": 30}])
-async def test_cancelling_closes_the_socket_within_a_second(
-    ai: AIServer, service: AIService, moment: dict[str, Any]
-) -> None:
+async def test_cancelling_closes_the_socket_within_a_second(ai: AIServer, service: AIService, moment: dict[str, Any]) -> None:
     ai.script({"steps": [moment]})
     task = asyncio.create_task(service.summarise(SCENE))
     await asyncio.to_thread(ai.wait_until, lambda stats: stats["current"] == 1)
@@ -219,9 +214,7 @@ async def test_a_name_that_does_not_resolve_is_a_connection_error() -> None:
     ],
     ids=lambda step: str(step["do"]),
 )
-async def test_no_message_detail_or_traceback_holds_the_key(
-    ai: AIServer, service: AIService, caplog: pytest.LogCaptureFixture, step: dict[str, Any]
-) -> None:
+async def test_no_message_detail_or_traceback_holds_the_key(ai: AIServer, service: AIService, caplog: pytest.LogCaptureFixture, step: dict[str, Any]) -> None:
     ai.script({"steps": [step]})
 
     with caplog.at_level(logging.INFO):
@@ -232,6 +225,14 @@ async def test_no_message_detail_or_traceback_holds_the_key(
     assert "secret" not in said
     assert error.__cause__ is None and error.__context__ is None
     assert KEY not in repr(service.profiles["default"])
+
+
+async def test_a_key_of_any_shape_is_left_out(ai: AIServer, service_for: Callable[..., AIService]) -> None:
+    ai.script({"steps": [{"do": "status", "status": 400, "message": "The key open-sesame-99 is odd."}]})
+
+    error = await failure_of(service_for(api_key=SecretStr("open-sesame-99")))
+
+    assert error.message == "The AI server refused the request as invalid: The key *** is odd."
 
 
 async def test_a_redirect_is_not_followed(ai: AIServer, service: AIService) -> None:

@@ -165,12 +165,18 @@ def test_a_short_sentence_below_a_label_is_text() -> None:
     assert shape(novel) == [("", [("Chapter One", ["It rained.\n\nNobody came."]), ("Chapter Two", ["again\n\nHe left."])])]
 
 
-def test_a_wrapped_line_that_begins_with_chapter_is_text() -> None:
-    prose = "He had always thought that the best of all the parts of the book was the end of\nChapter Twelve\nand he said so whenever anybody in the house would still listen to him, at least\nonce."
+@pytest.mark.parametrize(
+    "paragraph",
+    [
+        "He had always thought that the best of all the parts of the book was the end of\nChapter Twelve\nand he said so whenever anybody would listen, once.",
+        "Chapter Six: that was where she had stopped, with his letter still folded under\nthe plate.",
+    ],
+)
+def test_a_line_of_a_wrapped_paragraph_that_begins_with_chapter_is_text(paragraph: str) -> None:
     filler = "\n\n".join(
         ["The rain went on and on over the roofs of the town, and nobody who lived there\nthought it worth a word, not even the children."] * 12
     )
-    novel = parsed(f"CHAPTER 1\n\n{filler}\n\n{prose}\n\nCHAPTER 2\n\n{filler}\n")
+    novel = parsed(f"CHAPTER 1\n\n{filler}\n\n{paragraph}\n\n{filler}\n\nCHAPTER 2\n\n{filler}\n")
     assert chapters(novel) == ["CHAPTER 1", "CHAPTER 2"]
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ainoval.ai.providers.offline.ideographs import CJK
-from ainoval.ai.providers.offline.sentences import Sentence
+from ainoval.ai.prose.ideographs import CJK
+from ainoval.ai.prose.sentences import Sentence
 from ainoval.ai.providers.offline.words import names, terms
 
 # Nobody can tell who "he" is when the sentence before is missing.
@@ -23,6 +23,7 @@ _CONNECTING = re.compile(
     re.IGNORECASE,
 )
 _ADDRESSED = re.compile(r"\b(?:you|your|yours)\b|[你您]", re.IGNORECASE)
+_NUMERAL = re.compile(r"[\d零一二三四五六七八九十百千]")
 
 
 @dataclass(slots=True)
@@ -55,8 +56,9 @@ def rank(sentences: Sequence[Sentence], limit: int) -> list[Candidate]:
         here = tuple(sorted((n for n in people if n in sentence.text), key=sentence.text.rindex))
         place = passed / total
         central = sum(weight * centre.get(word, 0.0) for word, weight in vector.items())
-        dangles = bool(_DANGLING.match(sentence.text))
-        score = (0.25 + central) * _manner(sentence, typical) * _position(sentence, place, len(sentences))
+        # Whoever the scene's first words leave open, the scene itself leaves open.
+        dangles = sentence.index > 0 and bool(_DANGLING.match(sentence.text))
+        score = (0.25 + central) * _manner(sentence, typical, dangles) * _position(sentence, place)
         score *= 1 + 0.5 * (here.count(people[0]) if people else 0) + 0.15 * min(2, len(here))
         candidates.append(Candidate(sentence, score, vector, dangles, here, meant, place))
         meant = here[-1] if here else meant
@@ -74,25 +76,22 @@ def likeness(one: Candidate, other: Candidate) -> float:
 
 def _vector(counts: Counter[str], spread: Counter[str], sentence_count: int) -> dict[str, float]:
     """Weigh words that recur in the scene, less those that are in every sentence of it."""
-    weights = {
-        word: (1 + math.log(count)) * math.log(1 + spread[word]) * math.log(1 + sentence_count / spread[word])
-        for word, count in counts.items()
-    }
+    weights = {word: (1 + math.log(count)) * math.log(1 + spread[word]) * math.log(1 + sentence_count / spread[word]) for word, count in counts.items()}
     length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
     return {word: weight / length for word, weight in weights.items()}
 
 
 def _centre(vectors: Sequence[dict[str, float]]) -> dict[str, float]:
     """Return the direction all sentences point to together."""
-    total: Counter[str] = Counter()
+    total: dict[str, float] = {}
     for vector in vectors:
         for word, weight in vector.items():
-            total[word] += weight
+            total[word] = total.get(word, 0.0) + weight
     length = math.sqrt(sum(weight * weight for weight in total.values())) or 1.0
     return {word: weight / length for word, weight in total.items()}
 
 
-def _manner(sentence: Sentence, typical: int) -> float:
+def _manner(sentence: Sentence, typical: int, dangles: bool) -> float:
     """How well a sentence tells something by itself: narration that says who, neither a scrap nor a question."""
     text = sentence.text
     factor = 1.0
@@ -100,12 +99,14 @@ def _manner(sentence: Sentence, typical: int) -> float:
         factor *= max(0.1, 1 - 1.2 * sentence.spoken)
     elif _ADDRESSED.search(text):
         factor *= 0.6
-    if _DANGLING.match(text):
+    if dangles:
         factor *= 0.4
     elif _CONNECTING.match(text):
         factor *= 0.75
     if text.rstrip("”’」』\"'")[-1:] in "?？":
         factor *= 0.5
+    if len(_NUMERAL.findall(text)) > 0.2 * len(text):
+        factor *= 0.5  # a list of figures
     columns = len(text) + len(re.findall(f"[{CJK}]", text))
     told = columns * max(0.3, 1 - sentence.spoken)  # "…," said Alice. tells next to nothing
     if told < 30:
@@ -117,11 +118,11 @@ def _manner(sentence: Sentence, typical: int) -> float:
     return factor
 
 
-def _position(sentence: Sentence, place: float, sentence_count: int) -> float:
+def _position(sentence: Sentence, place: float) -> float:
     """Scenes say who and where at their beginning, and how it ends at their end."""
     factor = 1.0
     if sentence.index == 0:
-        factor += 0.5 * (1 - sentence.spoken)
+        factor += 0.9 * (1 - sentence.spoken)
     elif place < 0.12:
         factor += 0.3
     if place > 0.85:

@@ -3,8 +3,9 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 
-from ainoval.ai.providers.offline.ideographs import CJK
+from ainoval.ai.prose.ideographs import CJK
 
 _LATIN = re.compile(rf"(?:(?![{CJK}\d_])\w)+(?:['’](?:(?![{CJK}\d_])\w)+)*")
 _CJK_RUN = re.compile(f"[{CJK}]+")
@@ -68,7 +69,7 @@ def terms(text: str) -> list[str]:
             found.append(_stem(word.removesuffix("'s")))
     for match in _CJK_RUN.finditer(text):
         run = match.group()
-        for first, second in zip(run, run[1:], strict=False):
+        for first, second in pairwise(run):
             if first not in FUNCTION_CHARACTERS and second not in FUNCTION_CHARACTERS:
                 found.append(first + second)
     return found
@@ -128,4 +129,3 @@ def _chinese_names(texts: list[str]) -> Counter[str]:
         always = pairs[triple] >= 0.8 * pairs[pair] and triple[2:] not in FUNCTION_CHARACTERS
         found[triple if always else pair] = pairs[pair] + starts[pair]
     return found
-

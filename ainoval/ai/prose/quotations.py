@@ -51,4 +51,4 @@ def _closes(text: str, at: int, mark: str) -> bool:
     before, after = text[at - 1 : at], text[at + 1 : at + 2]
     if after.isalpha() and after.isascii():
         return False
-    return mark == "’" and not before.isascii() or before in ".,!?;:…—–-。！？，”)" or not before.isalnum()
+    return (mark == "’" and not before.isascii()) or before in ".,!?;:…—–-。！？，”)" or not before.isalnum()

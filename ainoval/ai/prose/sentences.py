@@ -1,7 +1,7 @@
 """Cutting prose into sentences: Chinese and English, with speech kept together with the words that introduce it.
 
-A sentence is a piece of the text as it stands; only the line break of a hard-wrapped file becomes a blank, or nothing between
-ideographs.
+A sentence is a piece of the text as it stands; only the line break of a hard-wrapped file becomes a blank, or nothing
+between ideographs.
 """
 
 import re
@@ -9,8 +9,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ainoval.ai.providers.offline.ideographs import CJK, WIDE
-from ainoval.ai.providers.offline.quotations import Span, quotations
+from ainoval.ai.prose.ideographs import CJK, WIDE
+from ainoval.ai.prose.quotations import Span, quotations
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,6 @@ class Sentence:
 
     text: str
     index: int
-    paragraph: int
     opens_paragraph: bool
     spoken: float  # share of its characters inside quotation marks, 0 to 1
     is_heading: bool
@@ -34,9 +33,7 @@ _IDEOGRAPH = re.compile(f"[{CJK}]")
 _BLANKS = re.compile(r"(?<!\s)\s+")
 _HARD_WRAP_COLUMNS = 40
 _HEADING_COLUMNS = 50
-_NUMBERED = re.compile(
-    r"#{1,6}\s|第[零〇一二三四五六七八九十百千两\d]{1,8}[章节回卷幕部场]|(?:chapter|scene|part|act)\s+[\dIVXLC]+\b", re.IGNORECASE
-)
+_NUMBERED = re.compile(r"#{1,6}\s|第[零〇一二三四五六七八九十百千两\d]{1,8}[章节回卷幕部场]|(?:chapter|scene|part|act)\s+[\dIVXLC]+\b", re.IGNORECASE)
 # Never the end of a sentence, and the end only before a capital.
 _TITLES = frozenset("mr mrs ms dr prof st sr capt col gen lt sgt rev hon mt messrs mme mlle e.g i.e vs cf".split())
 _WEAK = frozenset("a.m p.m etc inc ltd co jr u.s u.k no vol fig approx".split())
@@ -54,7 +51,7 @@ _SAID = re.compile(
 def sentences(text: str) -> list[Sentence]:
     """Return the sentences of a text in order; pieces without a letter or digit are left out."""
     found: list[Sentence] = []
-    for number, paragraph in enumerate(_paragraphs(text)):
+    for paragraph in _paragraphs(text):
         heading = _is_heading(paragraph)
         spans = quotations(paragraph)
         start = 0
@@ -63,10 +60,21 @@ def sentences(text: str) -> list[Sentence]:
             piece = _evened(paragraph[start:end])
             if any(character.isalnum() for character in piece):
                 spoken = _spoken(spans, start, end)
-                found.append(Sentence(piece, len(found), number, opens, spoken, heading))
+                found.append(Sentence(piece, len(found), opens, spoken, heading))
                 opens = False
             start = end
     return found
+
+
+def finished(line: str) -> str:
+    """Return the line up to its last finished sentence, "" if it finishes none."""
+    length = 0
+    for end in _ends(line, quotations(line)):
+        head = line[:end].rstrip().rstrip(_CLOSERS)
+        stops = head.endswith(".") and _is_full_stop(line, len(head) - 1, following="", after_blank=True)
+        if end < len(line) or head.endswith(tuple(_TERMINATOR)) or stops:
+            length = end
+    return line[:length].rstrip()
 
 
 def _paragraphs(text: str) -> Iterator[str]:
@@ -134,7 +142,7 @@ def _is_end(paragraph: str, match: re.Match[str], end: int, quoted: bool) -> boo
     if mark.strip("….") == "":
         if len(mark) > 1 or mark == "…":
             # An ellipsis is a pause as often as an end: only what begins anew after it tells.
-            return quoted or (after_blank and (following.isupper() or following in "“\"「『"))
+            return quoted or (after_blank and (following.isupper() or following in '“"「『'))
         return _is_full_stop(paragraph, match.start(), following, after_blank or quoted)
     if mark[-1] in "!?" and following.isascii():
         return (after_blank or quoted) and not following.islower()

@@ -1,0 +1,60 @@
+# The project's commands. Everything they write is inside this folder: the environment in .venv, data in var (or AINOVAL_DATA_DIR).
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# pip's cache would be the one thing outside. A cache of your own choice is used: PIP_NO_CACHE_DIR=0, or PIP_CACHE_DIR.
+ifndef PIP_CACHE_DIR
+export PIP_NO_CACHE_DIR ?= 1
+endif
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP := $(BIN)/python -m pip install --quiet
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check lint demo clean
+
+help: ## List the targets
+	@echo "make TARGET, where TARGET is one of"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "PYTHON=… chooses the interpreter (3.11 or newer), ARGS=… goes to the command, as in: make demo ARGS='--file novel.txt'"
+
+run: .venv/run.stamp ## Start everything in one terminal: MongoDB, server, workers, a demonstration; Ctrl-C stops it
+	@$(BIN)/python manage.py dev $(ARGS)
+
+demo: .venv/run.stamp ## The main job, end to end: import a novel, summarise every scene, check the counts
+	@$(BIN)/python manage.py demo $(ARGS)
+
+test: .venv/test.stamp ## Run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/test.stamp ## Lint, check the format, the types, and the direction of the imports
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy ainoval tasks_app
+	$(BIN)/lint-imports
+
+# Here goes `mutants`: .venv/test.stamp, then `$(BIN)/python -m tests.mutants`; `check` stays without it, because it takes long.
+
+check: lint test ## What CI runs: lint, then test
+
+clean: ## Remove the environment and all caches; data in var stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
+	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
+
+# The stamps are younger than the requirements they were made from, so that an environment that fits costs nothing.
+.venv/made.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3")'
+	@echo "Making the virtual environment .venv"
+	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
+	@touch $@
+
+.venv/run.stamp: requirements.txt .venv/made.stamp
+	@echo "Installing requirements.txt (a minute or two, the first time)"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/test.stamp: requirements-dev.txt .venv/run.stamp
+	@echo "Installing requirements-dev.txt"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

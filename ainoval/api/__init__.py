@@ -1,0 +1,1 @@
+"""What every REST endpoint shares: problem documents, strict parsing, pages, health, and the OpenAPI document."""

@@ -1,0 +1,140 @@
+"""Where the forms of list and task page go: ask, act, say what came of it, and go back. Nothing changes without a POST."""
+
+from collections import Counter
+from typing import Final
+
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from ainoval import mongo
+from ainoval.accounts.models import User
+from tasks_app.admin import audit, people, reading
+from tasks_app.admin.actions import ACTIONS, Action, Outcome, perform
+from tasks_app.admin.filters import ListState
+from tasks_app.admin.guard import console_page, render
+from tasks_app.admin.reading import SelectionRead
+from tasks_app.admin.rows import owner
+from tasks_app.admin.words import status_look, tasks_counted, type_word
+from tasks_app.errors import TaskNotFound
+from tasks_app.states import TaskStatus
+
+LIST: Final = "admin:tasks_app_backgroundtask_changelist"
+TASK: Final = "admin:tasks_app_backgroundtask_change"
+MAX_SELECTED: Final = 200
+
+
+@console_page
+def act_on_one(request: HttpRequest, task_id: str, action: str) -> HttpResponse:
+    """Do one action to one task, and go back to it (or to the list, when it is gone)."""
+    if action not in ACTIONS:
+        raise Http404
+    back = HttpResponseRedirect(reverse(TASK, args=[task_id]))
+    if request.method != "POST":
+        return back  # the way back from a log-in
+    wanted = _allowed(request, ACTIONS[action])
+    selection = mongo.run(reading.read_selection([unquote(task_id)]))
+    if not selection.tasks:
+        raise TaskNotFound
+    [outcome] = _act(request, wanted, selection)
+    if outcome.code is not None:
+        messages.error(request, outcome.reason)
+        return back
+    messages.success(request, _("%(count)s: %(outcome)s.") % {"count": tasks_counted(1), "outcome": _done_word(wanted, outcome)})
+    return HttpResponseRedirect(reverse(LIST)) if wanted.removes else back
+
+
+@console_page
+def act_on_selected(request: HttpRequest) -> HttpResponse:
+    """Ask whether an action on selected tasks is meant, naming how many they are; when confirmed, do it and go back to the list."""
+    state = ListState.parse(QueryDict(request.POST.get("state", "").encode()))
+    back = HttpResponseRedirect(_list_address(state))
+    if request.method != "POST":
+        return back
+    if request.POST.get("action") not in ACTIONS:
+        messages.error(request, _("Choose an action."))
+        return back
+    action = _allowed(request, ACTIONS[request.POST["action"]])
+    task_ids = list(dict.fromkeys(request.POST.getlist("task")))
+    if not task_ids:
+        messages.warning(request, _("Select the tasks first."))
+        return back
+    if len(task_ids) > MAX_SELECTED:
+        messages.error(request, _("At most %(limit)d tasks at once.") % {"limit": MAX_SELECTED})
+        return back
+    selection = mongo.run(reading.read_selection(task_ids))
+    if not selection.tasks:
+        messages.error(request, _("None of the selected tasks exists any more."))
+        return back
+    if request.POST.get("confirmed") != "yes":
+        return _confirmation(request, action, selection, state)
+    _tell(request, action, _act(request, action, selection))
+    return back
+
+
+def _allowed(request: HttpRequest, action: Action) -> Action:
+    if not action.allowed(request.user):
+        raise PermissionDenied
+    return action
+
+
+def _act(request: HttpRequest, action: Action, selection: SelectionRead) -> list[Outcome]:
+    user = request.user
+    if not isinstance(user, User):
+        raise PermissionDenied
+    task_ids = [task["_id"] for task in selection.tasks]
+    types = {task["_id"]: task["taskType"] for task in selection.tasks}
+    entries = audit.begin(user, action, task_ids, reason=request.POST.get("reason", "").strip(), task_types=types)
+    outcomes = mongo.run(perform(action, task_ids))
+    audit.finish(entries, action, outcomes)
+    return outcomes
+
+
+def _done_word(action: Action, outcome: Outcome) -> str:
+    if outcome.status == TaskStatus.CANCELLING:
+        return _("the worker was asked to stop it")
+    return str(action.done)
+
+
+def _tell(request: HttpRequest, action: Action, outcomes: list[Outcome]) -> None:
+    done = sum(outcome.code is None for outcome in outcomes)
+    if done:
+        stopping = any(outcome.status == TaskStatus.CANCELLING for outcome in outcomes)
+        word = _("cancelled, or being stopped by their workers") if stopping else action.done
+        messages.success(request, _("%(count)s: %(outcome)s.") % {"count": tasks_counted(done), "outcome": word})
+    for reason, count in Counter(outcome.reason for outcome in outcomes if outcome.code is not None).items():
+        messages.error(request, _("%(count)s unchanged: %(reason)s") % {"count": tasks_counted(count), "reason": reason})
+
+
+def _confirmation(request: HttpRequest, action: Action, selection: SelectionRead, state: ListState) -> HttpResponse:
+    names = people.usernames(task["userId"] for task in selection.tasks)
+    chosen = [
+        {
+            "task_id": task["_id"],
+            "status": status_look(task["status"]),
+            "type_word": type_word(task["taskType"]),
+            "subject": selection.subjects.get(task["_id"]),
+            "owner": owner(task, names),
+            "refusal": action.refusal(task) or "",
+        }
+        for task in selection.tasks
+    ]
+    context = {
+        "title": _("%(action)s: %(count)s") % {"action": action.word, "count": tasks_counted(len(chosen))},
+        "action": action,
+        "tasks": chosen,
+        "counted": tasks_counted(len(chosen)),
+        "refused": sum(bool(task["refusal"]) for task in chosen),
+        "state": state.query_string(),
+        "back": _list_address(state),
+        "reason_max_length": audit.REASON_MAX_LENGTH,
+    }
+    return render(request, "confirm.html", context)
+
+
+def _list_address(state: ListState) -> str:
+    query = state.query_string()
+    return reverse(LIST) + (f"?{query}" if query else "")

@@ -1,0 +1,33 @@
+"""`manage.py requeue_tasks`: send many tasks back to the queue."""
+
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+
+from ainoval.commands import counted
+from tasks_app import bulk, states
+from tasks_app.bulk import Selection
+from tasks_app.management.many import ManyTasksCommand
+
+
+class Command(ManyTasksCommand):
+    """Sends the selected tasks that failed or were stopped back to the queue."""
+
+    help = (
+        "Send tasks that are FAILED, INTERRUPTED, CANCELLED or COMPLETED_WITH_ERRORS back to the queue, with their attempts counted afresh. "
+        "A batch runs again those of its tasks that did not complete; a task of a batch is not requeued alone. "
+        "Says how many and asks before it does; safe to run twice."
+    )
+    example = "  manage.py requeue_tasks --status FAILED --type generate-summary --user alice\n  manage.py requeue_tasks --id 665f1c2ab7e4d90012ab34cd"
+    verb, participle = "requeue", "requeued"
+    statuses = states.REQUEUEABLE
+    reached = states.UNFINISHED
+    by_end = True
+
+    async def act(self, db: AsyncDatabase[dict[str, Any]], chosen: Selection) -> str:
+        """Requeue, and say what was left alone."""
+        done = await bulk.requeue(db, chosen)
+        sentence = f"Requeued {counted(done.requeued, 'task')}."
+        for task_type, count in sorted(done.unknown_types.items()):
+            sentence += f" Left alone {counted(count, 'task')} of type {task_type}, which nothing here can run."
+        return sentence

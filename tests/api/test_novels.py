@@ -1,0 +1,234 @@
+"""Novels and scenes over HTTP."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from rest_framework.test import APIClient
+
+from ainoval import mongo
+from ainoval.ids import new_id
+from tasks_app import operations, queries
+
+Api = Callable[[Any], Any]
+Json = dict[str, Any]
+
+TEXT = "Chapter 1 Arrival\n\nIt rained all day.\n\n***\n\nThe boat came late.\n\nChapter 2 Storm\n\nThe wind rose.\n"
+
+
+@pytest.fixture
+def client(api: Api, alice: Any) -> Any:
+    return api(alice)
+
+
+def make_novel(client: APIClient, **fields: Any) -> Json:
+    answer = client.post(
+        "/api/novels", {"title": "The lighthouse", "acts": [{"title": "One", "chapters": [{"title": "Arrival"}, {"title": "Storm"}]}], **fields}
+    )
+    assert answer.status_code == 201, answer.content
+    made: Json = answer.json()
+    return made
+
+
+def make_scene(client: APIClient, novel: Json, chapter: int = 0, **fields: Any) -> Json:
+    body = {"chapterId": novel["acts"][0]["chapters"][chapter]["chapterId"], "title": "A scene", "content": "It rained.", **fields}
+    answer = client.post(f"/api/novels/{novel['novelId']}/scenes", body)
+    assert answer.status_code == 201, answer.content
+    made: Json = answer.json()
+    return made
+
+
+def test_a_novel_is_made_read_changed_and_deleted(client: APIClient, alice: Any) -> None:
+    answer = client.post("/api/novels", {"title": "Draft"})
+    novel = answer.json()
+    address = answer["Location"]
+    assert address == f"/api/novels/{novel['novelId']}"
+    assert novel["author"] == str(alice.pk) and novel["acts"] == []
+    assert client.get(address).json() == novel
+
+    acts = [{"title": "One", "chapters": [{"title": "Arrival"}]}]
+    changed = client.patch(address, {"title": "The lighthouse", "acts": acts}).json()
+    assert changed["title"] == "The lighthouse" and changed["acts"][0]["chapters"][0]["title"] == "Arrival"
+    kept = client.patch(address, {"title": "Another"}).json()
+    assert kept["acts"] == changed["acts"], "what is left out stays"
+
+    assert client.delete(address).status_code == 204
+    assert client.get(address).status_code == 404
+    assert client.delete(address).status_code == 404
+
+
+def test_times_are_utc_with_milliseconds(client: APIClient) -> None:
+    assert len(make_novel(client)["createdAt"]) == len("2026-01-01T00:00:00.000Z") and make_novel(client)["createdAt"].endswith("Z")
+
+
+def test_novels_are_listed_newest_first_in_pages(client: APIClient, api: Api, bob: Any) -> None:
+    for number in range(3):
+        make_novel(client, title=f"Novel {number}")
+    make_novel(api(bob), title="Somebody else's")
+    page = client.get("/api/novels?size=2").json()
+    assert [novel["title"] for novel in page["content"]] == ["Novel 2", "Novel 1"]
+    assert (page["totalElements"], page["totalPages"], page["first"], page["last"]) == (3, 2, True, False)
+    assert [novel["title"] for novel in client.get("/api/novels?size=2&page=1").json()["content"]] == ["Novel 0"]
+    assert client.get("/api/novels?page=7").json()["empty"] is True
+    assert client.get("/api/novels?page=2000&size=100").json()["code"] == "page_too_deep"
+
+
+def test_a_scene_is_made_read_and_changed_by_version(client: APIClient) -> None:
+    novel = make_novel(client)
+    scene = make_scene(client, novel, content="它下雨了 again")
+    assert scene["version"] == 1 and scene["wordCount"] == 5 and scene["summary"] == ""
+    address = f"/api/scenes/{scene['sceneId']}"
+    assert client.get(address).json() == scene
+
+    changed = client.patch(address, {"version": 1, "summary": "Rain."}).json()
+    assert (changed["version"], changed["summary"], changed["content"]) == (2, "Rain.", scene["content"])
+    stale = client.patch(address, {"version": 1, "title": "Late"})
+    assert stale.status_code == 409
+    assert {key: stale.json()[key] for key in ("code", "expectedVersion", "currentVersion")} == {
+        "code": "scene_changed",
+        "expectedVersion": 1,
+        "currentVersion": 2,
+    }
+    assert client.patch(address, {"version": 2, "summary": ""}).json()["summary"] == "", "a text can be emptied"
+
+
+def test_a_change_without_a_version_is_refused(client: APIClient) -> None:
+    scene = make_scene(client, make_novel(client))
+    for body in ({}, {"title": "x"}, {"version": "1"}, {"version": True}, {"version": 1.0}, {"version": 1, "title": None}, {"version": 1, "wordCount": 3}):
+        answer = client.patch(f"/api/scenes/{scene['sceneId']}", body)
+        assert answer.status_code == 400 and answer.json()["code"] == "invalid_parameters", body
+
+
+def test_scenes_are_listed_in_reading_order_without_their_content(client: APIClient) -> None:
+    novel = make_novel(client)
+    for chapter, title in ((1, "c"), (0, "a"), (0, "b")):
+        make_scene(client, novel, chapter, title=title)
+    address = f"/api/novels/{novel['novelId']}/scenes"
+    entries = client.get(address).json()["content"]
+    assert [entry["title"] for entry in entries] == ["a", "b", "c"]
+    assert "content" not in entries[0]
+    second = novel["acts"][0]["chapters"][1]["chapterId"]
+    assert [entry["title"] for entry in client.get(address, {"chapterId": second}).json()["content"]] == ["c"]
+    assert client.get(address, {"chapterId": "nonsense"}).json()["totalElements"] == 0
+    assert client.get(f"{address}?chapterId=a&chapterId=b").status_code == 400
+
+
+def test_what_is_somebody_elses_does_not_exist(client: APIClient, api: Api, bob: Any) -> None:
+    novel = make_novel(client)
+    scene = make_scene(client, novel)
+    other = api(bob)
+    for kind, known in (("novels", novel["novelId"]), ("scenes", scene["sceneId"])):
+        answers = [other.get(f"/api/{kind}/{name}") for name in (known, new_id(), "nonsense", "$ne", "%00", "é", known.upper() + "x")]
+        assert {answer.status_code for answer in answers} == {404}
+        assert len({answer.content for answer in answers}) == 1, "byte for byte"
+    chapter = novel["acts"][0]["chapters"][0]["chapterId"]
+    for method, address, body in (
+        ("patch", f"/api/novels/{novel['novelId']}", {"title": "Mine"}),
+        ("delete", f"/api/novels/{novel['novelId']}", None),
+        ("get", f"/api/novels/{novel['novelId']}/scenes", None),
+        ("post", f"/api/novels/{novel['novelId']}/scenes", {"chapterId": chapter}),
+        ("patch", f"/api/scenes/{scene['sceneId']}", {"version": 1, "title": "Mine"}),
+    ):
+        assert getattr(other, method)(address, body).status_code == 404
+    assert client.get(f"/api/scenes/{scene['sceneId']}").json() == scene
+
+
+def test_a_chapter_must_be_of_the_novel(client: APIClient) -> None:
+    novel, other = make_novel(client), make_novel(client)
+    answer = client.post(f"/api/novels/{novel['novelId']}/scenes", {"chapterId": other["acts"][0]["chapters"][0]["chapterId"]})
+    assert answer.status_code == 404 and answer.json()["code"] == "chapter_not_found"
+
+
+def test_a_text_past_its_limit_is_refused_with_its_code(client: APIClient) -> None:
+    novel = make_novel(client)
+    chapter = novel["acts"][0]["chapters"][0]["chapterId"]
+    answer = client.post(f"/api/novels/{novel['novelId']}/scenes", {"chapterId": chapter, "content": "x" * (512 * 1024 + 1)})
+    assert answer.status_code == 400 and answer.json()["code"] == "content_too_large"
+    assert client.post("/api/novels", {"title": "x" * 201}).json()["code"] == "title_too_long"
+    assert client.post("/api/novels", {"title": " "}).json()["code"] == "title_missing"
+
+
+def test_a_chapter_with_scenes_cannot_be_left_out(client: APIClient) -> None:
+    novel = make_novel(client)
+    make_scene(client, novel)
+    answer = client.patch(f"/api/novels/{novel['novelId']}", {"acts": []})
+    assert answer.status_code == 409 and answer.json()["code"] == "chapter_not_empty"
+
+
+def test_deleting_a_novel_cancels_its_unfinished_tasks(client: APIClient, alice: Any) -> None:
+    novel, spared = make_novel(client), make_novel(client)
+    submissions = [("generate-summary", {"sceneId": make_scene(client, n)["sceneId"]}) for n in (novel, spared)]
+    doomed, kept = (mongo.run(operations.submit(str(alice.pk), *submission)).task_id for submission in submissions)
+    assert client.delete(f"/api/novels/{novel['novelId']}").status_code == 204
+    assert mongo.run(queries.get(doomed, user_id=None))["status"] == "CANCELLED"
+    assert mongo.run(queries.get(kept, user_id=None))["status"] == "QUEUED"
+
+
+def upload(client: APIClient, **fields: Any) -> Any:
+    return client.post("/api/novels/import", fields, format="multipart")
+
+
+def test_a_file_becomes_a_novel(client: APIClient) -> None:
+    answer = upload(client, file=SimpleUploadedFile("storm.txt", TEXT.encode()), title="My storm")
+    assert answer.status_code == 201, answer.content
+    made = answer.json()
+    assert set(made) == {"novelId", "chapterCount", "sceneCount"}
+    assert (made["chapterCount"], made["sceneCount"]) == (2, 3)
+    novel = client.get(answer["Location"]).json()
+    assert novel["title"] == "My storm" and novel["novelId"] == made["novelId"]
+    assert client.get(f"{answer['Location']}/scenes").json()["totalElements"] == 3
+
+
+def test_a_chinese_file_in_gb18030_is_read(client: APIClient) -> None:
+    text = "第一章 雨\n\n" + "雨下了一整天，海边的灯塔在雾里时隐时现。" * 20 + "\n\n第二章 风\n\n" + "风起来了，船还没有回来。" * 20
+    made = upload(client, file=SimpleUploadedFile("灯塔.txt", text.encode("gb18030"))).json()
+    assert made["chapterCount"] == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({}, 400, "invalid_parameters"),
+        ({"file": "text, not a file"}, 400, "invalid_parameters"),
+        ({"file": SimpleUploadedFile("a.txt", b"x"), "author": "me"}, 400, "invalid_parameters"),
+        ({"file": [SimpleUploadedFile("a.txt", b"x"), SimpleUploadedFile("b.txt", b"y")]}, 400, "invalid_parameters"),
+        ({"file": SimpleUploadedFile("a.txt", b"x"), "title": ["a", "b"]}, 400, "invalid_parameters"),
+        ({"file": SimpleUploadedFile("a.pdf", b"%PDF")}, 415, "unknown_format"),
+        ({"file": SimpleUploadedFile("a.txt", b"")}, 400, "empty_file"),
+        ({"file": SimpleUploadedFile("a.epub", b"no zip")}, 400, "broken_epub"),
+        ({"file": SimpleUploadedFile("a.txt", b"\x00\x01\x02" * 100)}, 400, "binary_file"),
+        ({"file": SimpleUploadedFile("a.txt", TEXT.encode()), "title": "x" * 201}, 400, "title_too_long"),
+    ],
+)
+def test_a_file_that_is_no_novel_is_refused(client: APIClient, fields: Json, status: int, code: str) -> None:
+    answer = upload(client, **fields)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert client.get("/api/novels").json()["empty"]
+
+
+def test_a_file_of_more_than_20_mib_is_413(client: APIClient) -> None:
+    for size in (20 * 1024 * 1024 + 1, 21 * 1024 * 1024):
+        answer = upload(client, file=SimpleUploadedFile("a.txt", b"a" * size))
+        assert answer.status_code == 413 and answer["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--b",
+        b"--b\r\n\r\n",
+        b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--",
+        b"no boundary at all",
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nx',
+    ],
+)
+def test_a_broken_form_is_400(client: Any, body: bytes) -> None:
+    answer = client.generic("POST", "/api/novels/import", body, content_type="multipart/form-data; boundary=b")
+    assert answer.status_code == 400 and answer["Content-Type"] == "application/problem+json"
+
+
+def test_an_import_that_is_no_form_is_415(client: APIClient) -> None:
+    answer = client.post("/api/novels/import", {"file": "x"}, format="json")
+    assert answer.status_code == 415

@@ -1,0 +1,88 @@
+"""`manage.py ensure_indexes`."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.management.base import CommandError
+
+from ainoval import indexes, mongo
+from tasks_app.documents import TASKS
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def database_name() -> Iterator[str]:
+    """A database of this test's own: its indexes are changed."""
+    name = f"test_{uuid.uuid4().hex[:16]}"
+    mongo.use_database(name)
+    indexes.ensure_indexes()
+    yield name
+    mongo.sync_database().client.drop_database(name)
+    mongo.use_database(None)
+
+
+def test_what_the_project_makes_agrees_with_what_is_declared(run: Run) -> None:
+    printed = run("ensure_indexes", "--check")
+    assert printed.strip().startswith("All ")
+    assert printed.strip().endswith("are in place.")
+
+
+def _stored_indexes() -> dict[str, dict[str, object]]:
+    database = mongo.sync_database()
+    made = {name: database[name].index_information() for name in database.list_collection_names()}
+    # `background` says how an index was built, and some servers keep it.
+    return {
+        name: {index: {key: value for key, value in options.items() if key != "background"} for index, options in information.items()}
+        for name, information in made.items()
+        if len(information) > 1
+    }
+
+
+def test_an_empty_database_gets_all_of_them_and_a_second_run_none(run: Run) -> None:
+    made = _stored_indexes()
+    for name in mongo.sync_database().list_collection_names():
+        mongo.sync_database().drop_collection(name)
+    assert run("ensure_indexes").startswith("Created ")
+    assert _stored_indexes() == made
+    assert run("ensure_indexes").startswith("No index was missing.")
+
+
+def test_check_finds_a_missing_one_and_creates_nothing(run: Run) -> None:
+    tasks = mongo.sync_database()[TASKS]
+    tasks.drop_index("family")
+    with pytest.raises(CommandError, match="The indexes of background_tasks differ"):
+        run("ensure_indexes", "--check")
+    assert "family" not in tasks.index_information()
+    run("ensure_indexes")
+    assert tasks.index_information()["family"]["partialFilterExpression"] == {"parentId": {"$gt": ""}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "options"),
+    [
+        ([("expireAt", 1)], {"expireAfterSeconds": 60}),
+        ([("expireAt", 1)], {}),
+        ([("expireAt", -1)], {"expireAfterSeconds": 0}),
+        ([("expireAt", 1), ("_id", 1)], {"sparse": True}),
+    ],
+)
+def test_an_index_that_does_something_else_is_a_failure_with_and_without_check(run: Run, keys: list[tuple[str, int]], options: dict[str, Any]) -> None:
+    tasks = mongo.sync_database()[TASKS]
+    tasks.drop_index("expiry")
+    tasks.create_index(keys, name="expiry", **options)
+    before = tasks.index_information()
+    for arguments in (["--check"], []):
+        with pytest.raises(CommandError, match="differ from the declared ones"):
+            run("ensure_indexes", *arguments)
+    assert tasks.index_information() == before
+
+
+def test_an_extra_index_is_reported_and_fails_only_the_check(run: Run) -> None:
+    mongo.sync_database()[TASKS].create_index([("priority", 1)], name="mine")
+    assert "extra      background_tasks.mine (priority 1)" in run("ensure_indexes")
+    with pytest.raises(CommandError):
+        run("ensure_indexes", "--check")
+    assert "mine" in mongo.sync_database()[TASKS].index_information()

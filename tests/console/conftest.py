@@ -1,0 +1,81 @@
+"""Fixtures of the console tests: staff with exactly the permissions that a test names, and stored tasks."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from ainoval import mongo
+from tasks_app.documents import TASKS
+from tasks_app.states import TaskStatus
+from tests.support import stored
+from tests.support.shared_database import shared_database
+
+Json = dict[str, Any]
+Staff = Callable[..., Client]
+Store = Callable[..., Json]
+
+LIST = "/admin/tasks_app/backgroundtask/"
+
+
+@pytest.fixture
+def database_name() -> Iterator[str]:
+    """The tests' shared database."""
+    with shared_database() as name:
+        yield name
+
+
+@pytest.fixture
+def db_access() -> None:
+    """Django's own tables: each module here is marked `django_db`, and rolled back after each test, since console views run in the test's thread."""
+
+
+@pytest.fixture
+def staff(db_access: None) -> Staff:
+    """`staff("view", "cancel")`: the browser of a member of staff with these permissions; `staff(user=olga)`: of that user."""
+
+    def client(*permissions: str, user: Any = None) -> Client:
+        from ainoval.accounts.models import User
+
+        if user is None:
+            user = User.objects.create(username="olga-" + "-".join(permissions), is_staff=True)
+            codenames = [f"{name}_backgroundtask" for name in permissions]
+            user.user_permissions.set(Permission.objects.filter(codename__in=codenames, content_type__app_label="tasks_app"))
+            assert user.user_permissions.count() == len(permissions)
+        made = Client()
+        made.force_login(user)
+        return made
+
+    return client
+
+
+@pytest.fixture
+def store(database_name: str) -> Store:
+    """`store(TaskStatus.FAILED, **fields)`: a stored task, taken to that state by the core's own transitions."""
+
+    def make(status: TaskStatus = TaskStatus.QUEUED, **fields: Any) -> Json:
+        fields.setdefault("task_type", "GENERATE_SUMMARY")
+
+        async def stored_task() -> Json:
+            return await stored.in_state(mongo.database(), status, **fields)
+
+        return mongo.run(stored_task())
+
+    return make
+
+
+@pytest.fixture
+def read(database_name: str) -> Callable[[str], Json | None]:
+    """`read(task_id)`: the task as it is stored now."""
+
+    def find(task_id: str) -> Json | None:
+        return mongo.sync_database()[TASKS].find_one({"_id": task_id})
+
+    return find
+
+
+def page_of(task: Json, action: str = "") -> str:
+    """Return the address of a task's page, or of an action on it."""
+    return f"{LIST}{task['_id']}/" + (f"{action}/" if action else "")

@@ -1,0 +1,63 @@
+"""The console speaks English and Chinese."""
+
+import ast
+import gettext
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from tasks_app.states import TaskStatus
+from tests.console.conftest import LIST, Staff, Store, page_of
+
+pytestmark = pytest.mark.django_db
+
+CATALOG = Path(settings.BASE_DIR) / "locale" / "zh_Hans" / "LC_MESSAGES"
+CHINESE = {"accept-language": "zh-hans"}
+
+
+def test_list_and_task_page_are_in_chinese_for_those_who_read_it(olga: Any, staff: Staff, store: Store) -> None:
+    client = staff(user=olga)
+    task = store(TaskStatus.FAILED)
+    store(task_type="BATCH_GENERATE_SUMMARY", parameters={"novelId": "n", "startChapterId": "c", "endChapterId": "c"})
+    listed = client.get(LIST, headers=CHINESE).content.decode()
+    # Of templates, of the presenters, of what is read on the loop of another thread, of the admin itself.
+    for words in ("后台任务", "等待或运行", "排队中", "批量生成摘要", "若干章节", "没有工作进程在运行", "注销"):
+        assert words in listed
+    page = client.get(page_of(task), headers=CHINESE).content.decode()
+    for words in ("失败", "操作记录", "任务已经结束。", "没有员工操作过此任务。"):
+        assert words in page
+
+
+def test_answers_to_actions_are_in_chinese(olga: Any, staff: Staff, store: Store) -> None:
+    client = staff(user=olga)
+    task = store(TaskStatus.COMPLETED)
+    refused = client.post(page_of(task, "cancel"), headers=CHINESE, follow=True).content.decode()
+    assert "任务已经结束。" in refused
+    selected = {"action": "delete", "task": [task["_id"]]}
+    assert "删除：1 个任务" in client.post(f"{LIST}selected/", selected, headers=CHINESE).content.decode()
+    done = client.post(f"{LIST}selected/", selected | {"confirmed": "yes"}, headers=CHINESE, follow=True).content.decode()
+    assert "1 个任务已删除。" in done
+
+
+def test_other_readers_get_english(olga: Any, staff: Staff, store: Store) -> None:
+    store()
+    assert "Waiting or running" in staff(user=olga).get(LIST, headers={"accept-language": "xx"}).content.decode()
+
+
+def test_every_text_is_translated_and_the_compiled_catalog_is_that_of_the_source() -> None:
+    source = (CATALOG / "django.po").read_text(encoding="utf-8")
+    translated: dict[str, str] = {}
+    for entry in source.split("\n\n")[1:]:
+        found = {name: ast.literal_eval(text) for name, text in re.findall(r'^(msgctxt|msgid|msgstr|msgstr\[0\]) (".*")$', entry, re.M)}
+        key = f"{found['msgctxt']}\x04{found['msgid']}" if "msgctxt" in found else found["msgid"]
+        translated[key] = found.get("msgstr", found.get("msgstr[0]", ""))
+    assert len(translated) > 100
+    assert not [text for text, chinese in translated.items() if not chinese]
+    assert "fuzzy" not in source
+    with (CATALOG / "django.mo").open("rb") as compiled:
+        catalog = gettext.GNUTranslations(compiled)._catalog  # type: ignore[attr-defined]
+    stored = {(key[0] if isinstance(key, tuple) else key): text for key, text in catalog.items() if key}
+    assert stored == translated

@@ -1,0 +1,29 @@
+"""One database for many tests, emptied after each: making ten collections' indexes takes longer than most tests that use them."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ainoval import indexes, mongo
+from tasks_app import fairness, queries, waiting
+
+_name: str | None = None
+
+
+@contextmanager
+def shared_database() -> Iterator[str]:
+    """Use the shared database, made with its indexes at the first time, and empty it at the end."""
+    global _name
+    made, _name = _name is None, _name or f"test_{uuid.uuid4().hex[:16]}"
+    mongo.use_database(_name)
+    if made:
+        indexes.ensure_indexes()
+    try:
+        yield _name
+    finally:
+        database = mongo.sync_database()
+        for collection in database.list_collection_names(filter={"name": {"$not": {"$regex": "^system"}}}):
+            database[collection].delete_many({})
+        mongo.use_database(None)
+        for remembered in (fairness._virtual_times, queries._counts, waiting._known):
+            remembered.clear()
