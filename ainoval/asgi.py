@@ -6,4 +6,8 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ainoval.settings")
 
-application = get_asgi_application()
+_django = get_asgi_application()
+
+from ainoval.api.guard import RequestGuard  # noqa: E402 - it needs the apps that Django has just loaded
+
+application = RequestGuard(_django)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
 from pydantic import ValidationError
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from ainoval import mongo
-from ainoval.ai.profiles import load_profiles
+from ainoval.ai.apps import configured_profiles
 from ainoval.ai.service import AIService
 from ainoval.ids import derived_id, new_id
 from ainoval.logs import get_logger
@@ -53,7 +52,7 @@ class Submitted:
 def services() -> Services:
     """Return the domain as the edges may use it (no AI is called here: profiles are looked up, that is all)."""
     db = mongo.database()
-    return Services(NovelService(db), SceneService(db), AIService(load_profiles(settings.AINOVAL)))
+    return Services(NovelService(db), SceneService(db), AIService(configured_profiles()))
 
 
 # --- submit ---

@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.conf import settings
-
 from ainoval import mongo
-from ainoval.ai.profiles import load_profiles
+from ainoval.ai.apps import configured_profiles
 from tasks_app.conf import task_settings
 from tasks_app.documents import WORKERS
 from tasks_app.states import TaskStatus
@@ -42,7 +40,7 @@ async def waiting_facts() -> WaitingFacts:
         return known[1]
     alive = {"heartbeatAt": {"$gt": datetime.now(UTC) - WORKER_SILENCE}, "draining": False}
     workers = await db[WORKERS].find(alive, {"types": 1}).to_list(None)
-    per_resource = {f"ai:{name}": profile.max_concurrency for name, profile in load_profiles(settings.AINOVAL).items()}
+    per_resource = {f"ai:{name}": profile.max_concurrency for name, profile in configured_profiles().items()}
     facts = WaitingFacts(
         limits=Limits.current(task_settings(), per_resource),
         live=await count_live(db),

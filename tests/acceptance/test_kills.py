@@ -81,8 +81,8 @@ async def test_a_task_of_a_killed_worker_runs_again_within_three_seconds(db: Dat
 async def test_an_idle_worker_that_is_killed_is_replaced_and_work_goes_on(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="2").ready(2)
     for _ in range(3):
+        await until(lambda: len(workers.workers) == 2, what="two workers")
         workers.kill(workers.workers[0])
-        await asyncio.sleep(0.7)
     await submit("TEST_NOOP", 50)
     await all_ended(db, 50)
     assert await count("COMPLETED") == 50
