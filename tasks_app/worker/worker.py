@@ -46,6 +46,7 @@ CLAIM_GROUP = 200
 GATHER_SECONDS = 0.004
 HEARTBEAT_SECONDS = 2.0
 EXIT_RESERVE_SECONDS = 0.8
+CANCEL_ROUNDS = 8
 STUCK_THREAD_SECONDS = 10.0
 AWAY_SECONDS = 0.5
 
@@ -111,9 +112,7 @@ class Worker:
                     self.drain()
                 await self._shut_down(next(duty for duty in house if duty.get_name() == "claims"))
             finally:
-                for duty in house:
-                    duty.cancel()
-                await asyncio.gather(*house, return_exceptions=True)
+                await _end(house | {draining})
         finally:
             pulse.cancel()
             self._threads.shutdown(wait=False, cancel_futures=True)
@@ -332,6 +331,17 @@ class Worker:
             },
             upsert=True,
         )
+
+
+async def _end(duties: set[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait for their ends. More than once: the driver's change stream takes a cancellation for a lost connection, now and then."""
+    for _ in range(CANCEL_ROUNDS):
+        for duty in duties:
+            duty.cancel()
+        _, duties = await asyncio.wait(duties, timeout=EXIT_RESERVE_SECONDS / CANCEL_ROUNDS)
+        if not duties:
+            return
+    log.warning("duties_left_behind", duties=sorted(duty.get_name() for duty in duties))
 
 
 def run_worker(identity: Identity, beat: Callable[[], None], orphaned: Callable[[], bool]) -> None:

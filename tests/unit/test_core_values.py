@@ -1,0 +1,186 @@
+"""The pure parts of the task core, tested with values."""
+
+import random
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from ainoval.env import read_environment
+from ainoval.errors import WorkError
+from ainoval.novels.errors import SceneNotFound
+from tasks_app import registry
+from tasks_app.documents import BackgroundTask
+from tasks_app.errors import PermanentFailure, RetryLater, UnknownTaskType
+from tasks_app.executable import NoParameters, TaskExecutable
+from tasks_app.lifecycle import AttemptRecord, fail
+from tasks_app.outcomes import Decision, ErrorRecord, Fail, Retry, decide
+from tasks_app.retry import RetryPolicy
+from tasks_app.states import REQUEUEABLE, TERMINAL, TRANSITIONS, TaskStatus
+from tasks_app.worker.limits import Limits, Live
+from tasks_app.worker.outbox import Verdict, verdict_of
+from tests.support.registered import registered
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+POLICY = RetryPolicy(max_attempts=3, first_delay=timedelta(seconds=2), max_delay=timedelta(seconds=5))
+
+
+def test_the_picture_of_the_lifecycle_shows_every_transition_and_no_other() -> None:
+    arrows = re.findall(r"^ +(\w+) --> (\w+): (\w+)$", (DOCS / "lifecycle.md").read_text(), re.MULTILINE)
+    drawn = {(name, source, target) for source, target, name in arrows}
+    declared = {(name, source.value, target.value) for name, ways in TRANSITIONS.items() for source, targets in ways.items() for target in targets}
+    assert drawn == declared
+
+
+def test_there_are_nine_indexes_and_each_is_described() -> None:
+    described = set(re.findall(r"^\| `(\w+)` \|", (DOCS / "indexes.md").read_text(), re.MULTILINE))
+    declared = {spec["name"] for spec in BackgroundTask._meta["index_specs"]} | {"_id_"}
+    assert described == declared
+    assert len(declared) <= 9
+
+
+def test_the_statuses_are_those_of_the_contract_and_ended_ones_are_left_only_by_requeue() -> None:
+    assert {status.value for status in TaskStatus} == {
+        "QUEUED", "RUNNING", "RETRYING", "CANCELLING", "COMPLETED", "COMPLETED_WITH_ERRORS", "FAILED", "CANCELLED", "INTERRUPTED",
+    }  # fmt: skip
+    leaving = {name for name, ways in TRANSITIONS.items() for source in ways if source in TERMINAL}
+    assert leaving == {"requeue"}
+    assert frozenset(TRANSITIONS["requeue"]) == REQUEUEABLE
+
+
+def test_the_bound_of_the_backoff_doubles_up_to_its_limit_and_the_delay_lies_below() -> None:
+    assert [POLICY.bound(attempt) for attempt in (1, 2, 3, 1_000)] == [2.0, 4.0, 5.0, 5.0]
+    delays = [POLICY.delay(2, random.Random(seed)) for seed in range(200)]
+    assert 0.0 <= min(delays) < 1.0 < 3.0 < max(delays) <= 4.0
+
+
+def decided(error: BaseException, attempt: int = 1, waited: float = 0.0) -> Decision:
+    return decide(error, attempt=attempt, policy=POLICY, waited_seconds=waited, max_wait_seconds=3600.0, rng=random.Random(1))
+
+
+def test_an_unexpected_error_is_retried_until_the_attempts_are_used_up_and_keeps_its_text_for_staff() -> None:
+    again = decided(RuntimeError("the key is sk-123"), attempt=2)
+    assert isinstance(again, Retry)
+    assert again.burns_attempt
+    assert "sk-123" not in again.error.message
+    assert "sk-123" in (again.error.traceback or "")
+    assert isinstance(decided(RuntimeError(), attempt=3), Fail)
+
+
+@pytest.mark.parametrize("error", [PermanentFailure("no"), SceneNotFound(), WorkError("no", retryable=False)])
+def test_what_another_attempt_cannot_mend_fails_at_once(error: Exception) -> None:
+    assert isinstance(decided(error), Fail)
+
+
+def test_a_wait_that_somebody_asks_for_uses_no_attempt_is_capped_and_is_bounded_in_total() -> None:
+    later = decided(RetryLater(timedelta(minutes=5)), attempt=3)
+    assert isinstance(later, Retry)
+    assert not later.burns_attempt
+    assert 300.0 <= later.delay <= 330.0
+    assert isinstance(decided(RetryLater(timedelta(minutes=5)), waited=3500.0), Fail)
+    capped = decide(RetryLater(timedelta(days=3)), attempt=1, policy=POLICY, waited_seconds=0, max_wait_seconds=86_400, rng=random.Random(1))
+    assert isinstance(capped, Retry)
+    assert capped.delay <= 3600 * 1.1
+
+
+class First(TaskExecutable[NoParameters, NoParameters]):
+    """One."""
+
+    task_type = "UNIT_ONE"
+    aliases = ("UNIT_OLD_NAME",)
+
+    async def execute(self, parameters: NoParameters, ctx: Any) -> NoParameters:
+        return NoParameters()
+
+
+def test_a_type_is_found_by_its_stored_name_its_kebab_name_and_its_former_name() -> None:
+    with registered(First):
+        assert type(registry.resolve("unit-one")) is First
+        assert type(registry.resolve("UNIT_ONE")) is First
+        assert type(registry.get("UNIT_OLD_NAME")) is First
+    for wrong in ("unit-one", "Unit-One", "unit_one", ""):
+        with pytest.raises(UnknownTaskType):
+            registry.resolve(wrong)
+
+
+def test_a_second_class_under_one_name_stops_the_start() -> None:
+    class Second(First):
+        """Another."""
+
+    with registered(First), pytest.raises(ImproperlyConfigured, match="registered twice"):
+        registry.register(Second)
+
+
+def test_the_four_types_of_the_project_are_discovered() -> None:
+    assert {"GENERATE_SUMMARY", "GENERATE_SCENE", "BATCH_GENERATE_SUMMARY", "BATCH_GENERATE_SCENE"} <= set(registry.known_types())
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FAILING = fail("t", AttemptRecord(1, "mine", NOW, NOW, "w"), ErrorRecord("c", "m", {}, False), progress={}, expire_at=None)
+
+
+@pytest.mark.parametrize(
+    ("document", "verdict"),
+    [
+        (None, Verdict.LOST),
+        ({"status": "FAILED", "attempts": [{"token": "mine", "outcome": "failed"}]}, Verdict.WRITTEN),
+        ({"status": "RUNNING", "lease": {"token": "mine"}, "attempts": []}, None),
+        ({"status": "CANCELLING", "lease": {"token": "mine"}, "attempts": []}, Verdict.CANCELLING),
+        ({"status": "RUNNING", "lease": {"token": "other"}, "attempts": []}, Verdict.LOST),
+        ({"status": "RUNNING", "lease": {"token": "other"}, "attempts": [{"token": "mine", "outcome": "failed"}]}, Verdict.WRITTEN),
+        ({"status": "QUEUED", "attempts": []}, Verdict.LOST),
+        # A sweep that took the task away left the token too.
+        ({"status": "QUEUED", "attempts": [{"token": "mine", "outcome": "lost"}]}, Verdict.LOST),
+    ],
+)
+def test_a_write_is_told_apart_by_the_token_it_leaves(document: dict[str, Any] | None, verdict: Verdict | None) -> None:
+    assert verdict_of(FAILING, document) is verdict
+
+
+def test_what_is_over_a_limit_goes_back_the_last_first() -> None:
+    limits = Limits(total=0, per_user=2, per_type={}, per_resource={})
+    tasks = [{"_id": str(number), "userId": "alice", "taskType": "X"} for number in range(4)]
+    live = Live()
+    for task in tasks:
+        live.add(task)
+    assert [task["_id"] for task in limits.excess(tasks, live)] == ["3", "2"]
+    assert live.users["alice"] == 2
+
+
+def test_all_settings_have_defaults() -> None:
+    env = read_environment({})
+    assert (env.tasks_worker_concurrency, env.tasks_lease_seconds, env.tasks_max_running_per_user) == (200, 30, 20)
+    assert read_environment({"TASKS_TYPE_LIMITS": "GENERATE_SCENE=50, GENERATE_SUMMARY=7"}).tasks_type_limits == {
+        "GENERATE_SCENE": 50,
+        "GENERATE_SUMMARY": 7,
+    }
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"TASKS_MAX_RUNING": "5"}, "unknown setting TASKS_MAX_RUNING"),
+        ({"AINOVAL_PROT": "5"}, "unknown setting AINOVAL_PROT"),
+        ({"TASKS_WORKERS": "many"}, "TASKS_WORKERS"),
+        ({"TASKS_TYPE_LIMITS": "GENERATE_SCENE"}, "TASKS_TYPE_LIMITS"),
+        ({"TASKS_LEASE_SECONDS": "1", "TASKS_PROGRESS_INTERVAL": "2"}, "TASKS_PROGRESS_INTERVAL must be shorter"),
+        ({"MONGODB_URI": "mongodb://db/"}, "DJANGO_SECRET_KEY must be set"),
+        ({"MONGODB_URI": "http://db/"}, "MONGODB_URI"),
+        ({"JWT_SIGNING_KEY": "short"}, "32 bytes"),
+        ({"TASKS_MAX_RUNNING": "5", "TASKS_MAX_RUNNING_PER_USER": "6"}, "TASKS_MAX_RUNNING_PER_USER"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_a_line_that_names_it(environ: dict[str, str], words: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=re.escape(words)):
+        read_environment(environ)
+
+
+def test_a_secret_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    env = read_environment({"AINOVAL_DATA_DIR": str(tmp_path / "data")})
+    key = env.secret_key()
+    assert len(key) >= 50
+    assert read_environment({"AINOVAL_DATA_DIR": str(tmp_path / "data")}).secret_key() == key
+    assert (tmp_path / "data" / "secret_key").stat().st_mode & 0o777 == 0o600
