@@ -11,7 +11,7 @@ import structlog
 from structlog.types import EventDict, Processor
 
 
-def _where(_: Any, __: str, event: EventDict) -> EventDict:
+def where(_: Any, __: str, event: EventDict) -> EventDict:
     """Say where the line was written: on an event loop, or in which thread (the original design asks for it)."""
     try:
         asyncio.get_running_loop()
@@ -33,7 +33,7 @@ def configure(log_format: Literal["console", "json"], level: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _where,
+        where,
     ]
     # Colours and wide padding are for a terminal; a pipe or a file gets plain lines.
     renderer: Processor = (

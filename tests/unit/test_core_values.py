@@ -2,6 +2,7 @@
 
 import random
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from ainoval import logs
 from ainoval.env import read_environment
 from ainoval.errors import WorkError
 from ainoval.novels.errors import SceneNotFound
@@ -16,6 +18,7 @@ from tasks_app import registry
 from tasks_app.documents import BackgroundTask
 from tasks_app.errors import PermanentFailure, RetryLater, UnknownTaskType
 from tasks_app.executable import NoParameters, TaskExecutable
+from tasks_app.families import child_id
 from tasks_app.lifecycle import AttemptRecord, fail
 from tasks_app.outcomes import Decision, ErrorRecord, Fail, Retry, decide
 from tasks_app.retry import RetryPolicy
@@ -184,3 +187,16 @@ def test_a_secret_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert len(key) >= 50
     assert read_environment({"AINOVAL_DATA_DIR": str(tmp_path / "data")}).secret_key() == key
     assert (tmp_path / "data" / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_log_line_says_that_it_was_written_on_a_loop() -> None:
+    assert logs.where(None, "", {})["ran_on"] == "loop"
+
+
+def test_a_log_line_says_in_which_thread_it_was_written() -> None:
+    with ThreadPoolExecutor(1, thread_name_prefix="task") as pool:
+        assert pool.submit(logs.where, None, "", {}).result()["ran_on"] == "thread:task_0"
+
+
+def test_a_child_always_has_the_same_id() -> None:
+    assert child_id("parent", "scene") == child_id("parent", "scene") != child_id("parent", "other")
