@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint demo clean
+.PHONY: help run test check lint mutants bench demo clean
 
 help: ## List the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -26,7 +26,7 @@ demo: .venv/run.stamp ## The main job, end to end: import a novel, summarise eve
 	@$(BIN)/python manage.py demo $(ARGS)
 
 test: .venv/test.stamp ## Run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/test.stamp ## Lint, check the format, the types, and the direction of the imports
 	$(BIN)/python -m ruff check .
@@ -34,7 +34,11 @@ lint: .venv/test.stamp ## Lint, check the format, the types, and the direction o
 	$(BIN)/python -m mypy ainoval tasks_app
 	$(BIN)/lint-imports
 
-# Here goes `mutants`: .venv/test.stamp, then `$(BIN)/python -m tests.mutants`; `check` stays without it, because it takes long.
+mutants: .venv/test.stamp ## Break the code once for each item of the original design, and see its test go red
+	@$(BIN)/python -m tests.mutants
+
+bench: .venv/run.stamp ## Measure: waiting tasks, throughput, dispatch, submission
+	@$(BIN)/python -m benchmarks.bench $(ARGS)
 
 check: lint test ## What CI runs: lint, then test
 

@@ -60,7 +60,10 @@ def configure(log_format: Literal["console", "json"], level: str) -> None:
             "root": {"handlers": ["stderr"], "level": level},
             "loggers": {
                 # Chatty libraries: their own warnings are enough.
-                **{name: {"level": "WARNING"} for name in ("pymongo", "asyncio", "httpx", "httpx2", "openai", "aiohttp", "uvicorn.access", "django.security.DisallowedHost")},
+                **{
+                    name: {"level": "WARNING"}
+                    for name in ("pymongo", "asyncio", "httpx", "httpx2", "openai", "aiohttp", "uvicorn.access", "django.security.DisallowedHost")
+                },
                 "django-q": {"handlers": ["stderr"], "level": level, "propagate": False},
             },
         }

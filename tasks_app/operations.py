@@ -181,7 +181,7 @@ async def cancel(task_id: str, *, user_id: str | None) -> Json:
 
 
 def _may_have_children(task: Json) -> bool:
-    """Whether children of this task, whose cancellation is on record, may be at work while it holds no lease itself: it awaits them, or waits to plant again."""
+    """Whether children of this task, whose cancellation is on record, may work while it holds no lease itself: it awaits them, or waits to plant again."""
     if task["status"] == TaskStatus.CANCELLING.value:
         return bool(task.get("children")) and "lease" not in task
     return task["status"] == TaskStatus.CANCELLED.value and task["lane"] == SINGLE_LANE and bool(task["attempts"])

@@ -100,9 +100,7 @@ class Folder:
 
 
 def _unusable(why: str | None) -> MongodUnavailable:
-    return MongodUnavailable(
-        f"The MongoDB data folder cannot be used: {why or 'unknown error'}. Set AINOVAL_DATA_DIR to a writable folder."
-    )
+    return MongodUnavailable(f"The MongoDB data folder cannot be used: {why or 'unknown error'}. Set AINOVAL_DATA_DIR to a writable folder.")
 
 
 def _read_number(file: Path, *, highest: int) -> int | None:

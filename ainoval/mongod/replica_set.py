@@ -41,9 +41,7 @@ def become_primary(port: int, is_alive: Callable[[], bool], deadline: float) -> 
                     return True
                 if not hello.get("setName"):
                     if not hello.get("isreplicaset"):
-                        raise MongodUnavailable(
-                            f"The mongod on the data folder runs without --replSet {REPLICA_SET}. Stop it, then retry."
-                        )
+                        raise MongodUnavailable(f"The mongod on the data folder runs without --replSet {REPLICA_SET}. Stop it, then retry.")
                     _configure(client, f"127.0.0.1:{port}")
             except PyMongoError as exc:
                 last = exc  # still loading its configuration, or ending

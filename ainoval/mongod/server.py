@@ -111,8 +111,7 @@ def _adopt(folder: Folder, holder: int) -> Running | None:
         return None
     who = f"process {holder}" if holder else "a process of another container or machine"
     raise MongodUnavailable(
-        f"The MongoDB data folder is in use by a mongod that this project did not start ({who}). "
-        "Stop it, choose another AINOVAL_DATA_DIR, or set MONGODB_URI."
+        f"The MongoDB data folder is in use by a mongod that this project did not start ({who}). Stop it, choose another AINOVAL_DATA_DIR, or set MONGODB_URI."
     )
 
 
@@ -130,9 +129,7 @@ def _start(folder: Folder, extra_flags: Sequence[str], deadline: float) -> Runni
         return Running(holder, port) if holder else None
     if code == _EXIT_PORT_TAKEN or holder is not None:  # somebody was faster, this very moment
         return None
-    raise MongodUnavailable(
-        f"mongod ended at its start with exit code {code} (see mongod.log in the data folder):\n{complaints}"
-    )
+    raise MongodUnavailable(f"mongod ended at its start with exit code {code} (see mongod.log in the data folder):\n{complaints}")
 
 
 def _launch(folder: Folder, binary: Path, port: int, extra_flags: Sequence[str], deadline: float) -> tuple[int, str]:
@@ -163,9 +160,7 @@ def _launch(folder: Folder, binary: Path, port: int, extra_flags: Sequence[str],
     except subprocess.TimeoutExpired as exc:
         raise MongodUnavailable(f"mongod was not ready within {START_SECONDS:.0f} s: see mongod.log.") from exc
     except OSError as exc:
-        raise MongodUnavailable(
-            f"mongod could not be executed here: {exc.strerror}. Set MONGODB_URI, or install MongoDB."
-        ) from exc
+        raise MongodUnavailable(f"mongod could not be executed here: {exc.strerror}. Set MONGODB_URI, or install MongoDB.") from exc
     return done.returncode, "" if done.returncode == 0 else _complaints(folder.log, before)
 
 

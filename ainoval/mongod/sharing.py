@@ -120,9 +120,7 @@ def _start_lock(folder: Folder) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise MongodUnavailable(
-                        "Another process has been starting or stopping MongoDB for minutes: end it and try again."
-                    ) from None
+                    raise MongodUnavailable("Another process has been starting or stopping MongoDB for minutes: end it and try again.") from None
                 time.sleep(0.01)
         yield
     finally:

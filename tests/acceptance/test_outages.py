@@ -113,5 +113,3 @@ async def test_a_cluster_that_is_told_to_stop_during_an_outage_ends_on_time(db: 
         return await count("RUNNING", crashCount=1) == 6
 
     await until(taken_up, seconds=10)
-
-

@@ -38,7 +38,7 @@ def test_default_and_range_are_those_of_the_code(name: str) -> None:
 def test_defaults_in_the_readme_are_those_of_the_page(name: str) -> None:
     rows = re.findall(r"^\| `([A-Z][A-Z0-9_]+)` \| (`[^`|]+`)", page(name).text, re.MULTILINE)
     assert len(rows) >= 6
-    assert {setting: default for setting, default in rows} == {setting: documented()[setting][0] for setting, _ in rows}
+    assert dict(rows) == {setting: documented()[setting][0] for setting, _ in rows}
 
 
 @pytest.mark.parametrize("each", pages(), ids=lambda each: each.name)

@@ -80,7 +80,7 @@ def test_the_example_of_the_readme_works_as_it_is_printed(copy: Path) -> None:
 
 
 def test_the_task_type_of_the_readme_is_that_of_the_page_about_it() -> None:
-    first, second = ([block.text for block in page(name).blocks if block.language == "python"][0] for name in ("README.md", "docs/adding-a-task-type.md"))
+    first, second = (next(block.text for block in page(name).blocks if block.language == "python") for name in ("README.md", "docs/adding-a-task-type.md"))
     assert first == second
 
 

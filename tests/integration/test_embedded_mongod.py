@@ -61,9 +61,7 @@ for number in range(3):
 def data_dir() -> Iterator[Path]:
     """A folder on which a server may be started; whatever runs there at the end is killed, for speed."""
     shm = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(
-        dir=shm if os.access(shm, os.W_OK) else None, ignore_cleanup_errors=True
-    ) as folder:
+    with tempfile.TemporaryDirectory(dir=shm if os.access(shm, os.W_OK) else None, ignore_cleanup_errors=True) as folder:
         path = Path(folder)
         yield path
         kill_server(path)
@@ -160,9 +158,7 @@ def test_the_first_process_starts_it_the_second_joins_and_the_last_one_stops_it(
     assert running_pid(data_dir) is None
 
 
-def test_processes_that_come_and_go_at_the_same_moment_always_find_a_working_server(
-    data_dir: Path, process: Any
-) -> None:
+def test_processes_that_come_and_go_at_the_same_moment_always_find_a_working_server(data_dir: Path, process: Any) -> None:
     children = [process(RESTLESS_USER, data_dir, name) for name in ("alice", "bob")]
     for child in children:
         assert child.wait(timeout=40) == 0

@@ -155,7 +155,9 @@ async def in_state(db: Db, status: TaskStatus, **fields: Any) -> Json:
         case TaskStatus.COMPLETED_WITH_ERRORS:
             parent = await awaiting(db, **fields)
             moment = now()
-            end = lifecycle.finish_parent(parent, status=status, total=0, now=moment, expire_at=moment + timedelta(days=30), result={"completed": 0, "other": 0})
+            end = lifecycle.finish_parent(
+                parent, status=status, total=0, now=moment, expire_at=moment + timedelta(days=30), result={"completed": 0, "other": 0}
+            )
             assert await change(db, end) == 1
             return await read(db, parent["_id"])
     if status is TaskStatus.CANCELLED:

@@ -13,7 +13,7 @@ from tasks_app.states import TaskStatus
 from tasks_app.worker.claims import Claimer
 from tasks_app.worker.limits import Limits, count_live
 from tests.support import stored
-from tests.support.stored import ALICE, BOB, CAROL, Db, change, read, task
+from tests.support.stored import ALICE, BOB, Db, change, read, task
 
 S = TaskStatus
 NO_LIMITS = Limits(0, 0, {}, {})

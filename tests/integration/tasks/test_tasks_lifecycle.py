@@ -110,7 +110,9 @@ async def test_complete_stores_the_result_and_clears_what_the_attempts_left(db: 
     record = stored.record(task, prompt_tokens=7, completion_tokens=5)
     expires = stored.now() + timedelta(days=1)
 
-    done = lifecycle.complete(task["_id"], record, result={"words": 3}, progress={"percentage": 40, "message": "m", "current": 2, "total": 5}, expire_at=expires)
+    done = lifecycle.complete(
+        task["_id"], record, result={"words": 3}, progress={"percentage": 40, "message": "m", "current": 2, "total": 5}, expire_at=expires
+    )
     assert await change(db, done) == 1
 
     after = await read(db, task["_id"])
