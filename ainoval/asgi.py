@@ -10,4 +10,4 @@ _django = get_asgi_application()
 
 from ainoval.api.guard import RequestGuard  # noqa: E402 - it needs the apps that Django has just loaded
 
-application = RequestGuard(_django)  # type: ignore[arg-type] - the same protocol in other words
+application = RequestGuard(_django)  # type: ignore[arg-type]  # the same protocol in other words

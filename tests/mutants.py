@@ -45,7 +45,7 @@ MUTANTS = [
     Mutant("Task-Persist-01", "tasks_app/queries.py", 'else {"_id": task_id, "userId": user_id}', 'else {"_id": task_id}', f"{API}::test_another_users_task_a_missing_one_and_a_malformed_id_get_the_same_404"),
     Mutant("Task-Exec-01", "tasks_app/lifecycle.py", '        "result": result,\n        "progress"', '        "result": {},\n        "progress"', f"{WORKER}::test_a_task_completes_with_its_result_and_one_attempt"),
     Mutant("Task-Exec-02", "tasks_app/registry.py", "cls.runs_in_thread = not inspect.iscoroutinefunction(cls.execute)", "cls.runs_in_thread = False", f"{WORKER}::test_a_plain_def_runs_in_the_thread_pool"),
-    Mutant("Task-Exec-03", "tasks_app/worker/worker.py", "            if free <= 0:\n", "            if self.attempts:\n", f"{WORKER}::test_hundreds_of_tasks_overlap_on_one_loop_of_one_process"),
+    Mutant("Task-Exec-03", "tasks_app/worker/worker.py", "free = self.settings.worker_concurrency - len", "free = 1 - len", f"{WORKER}::test_hundreds_of_tasks_overlap_on_one_loop_of_one_process"),
     Mutant("Task-Exec-04", "tasks_app/worker/attempt.py", "if self._reported and not self.ending:", "if False:", f"{WORKER}::test_progress_is_stored_now_and_then_and_the_last_report_always"),
     Mutant("Task-Exec-05", "tasks_app/worker/limits.py", 'live.users[task["userId"]] >= self.per_user', 'live.users[task["userId"]] > self.per_user', f"{WORKER}::test_a_users_limit_holds_and_every_task_gets_its_turn"),
     Mutant("Task-Exec-06", "tasks_app/worker/attempt.py", "            self._work.cancel()\n", "            pass\n", f"{WORKER}::test_a_running_task_is_cancelled_within_a_second"),
