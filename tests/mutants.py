@@ -65,7 +65,7 @@ MUTANTS = [
     Mutant("Task-Test-02", "ainoval/logs.py", 'event.setdefault("ran_on", "loop")', 'event.setdefault("ran_on", "?")', f"{UNIT}::test_a_log_line_says_that_it_was_written_on_a_loop"),
     Mutant("Task-Config-01", "ainoval/env.py", "    if unknown:\n", "    if False:\n", f"{UNIT}::test_a_wrong_setting_stops_the_start_with_a_line_that_names_it"),
     Mutant("Task-Sec-01", "ainoval/api/conf.py", "rest_framework.permissions.IsAuthenticated", "rest_framework.permissions.AllowAny", f"{SCHEMA}::test_only_tokens_and_health_are_open"),
-    Mutant("Task-Log-01", "tasks_app/worker/attempt.py", "user_id=self.user_id, attempt=self.number", "attempt=self.number", f"{WORKER}::test_every_line_of_a_tasks_life_says_whose_it_is_and_a_blocked_loop_is_named"),
+    Mutant("Task-Log-01", "tasks_app/worker/attempt.py", "            user_id=self.user_id,\n            attempt", "            attempt", f"{WORKER}::test_every_line_of_a_tasks_life_says_whose_it_is_and_a_blocked_loop_is_named"),
     Mutant("Task-Doc-01", "ainoval/api/conf.py", '"PREPROCESSING_HOOKS": ["tasks_app.api.schema.one_path_per_task_type"]', '"PREPROCESSING_HOOKS": []', f"{SCHEMA}::test_every_task_type_has_a_path_with_its_own_parameters"),
     Mutant("Task-Doc-02", "docs/lifecycle.md", "    RUNNING --> RETRYING: retry\n", "", f"{UNIT}::test_the_picture_of_the_lifecycle_shows_every_transition_and_no_other"),
 ]  # fmt: skip

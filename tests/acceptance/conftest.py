@@ -7,6 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.cluster import Cluster, manage
+from tests.support.registered import registered_test_types
+
+
+@pytest.fixture(autouse=True)
+def test_types() -> Iterator[None]:
+    """TEST_NOOP and its like, in this process too: it submits them."""
+    with registered_test_types():
+        yield
 
 
 @pytest.fixture(scope="session")

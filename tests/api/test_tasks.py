@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -374,7 +375,10 @@ def test_what_cannot_be_applied_says_why(client: APIClient, scene: Json, novel: 
 def test_details_never_show_what_only_staff_may_see(client: APIClient, scene: Json) -> None:
     task_id = submit(client, scene)
     error = {"code": "boom", "message": "It broke.", "details": None, "retryable": False, "retryCount": 0, "traceback": "Traceback: /srv/secret"}
-    store(task_id, status="FAILED", errorInfo=error, lease={"owner": "w", "token": "secret"}, draft={"text": "secret"})
+    at = datetime.now(UTC)
+    attempt = {"attempt": 1, "token": "secret", "startedAt": at, "endedAt": at, "outcome": "failed", "worker": "secret-host", "error": error}
+    store(task_id, status="FAILED", errorInfo=error, attempts=[attempt], lease={"owner": "w", "token": "secret"}, draft={"text": "secret"})
     answer = client.get(f"/api/tasks/{task_id}")
+    assert [entry["outcome"] for entry in answer.json()["attempts"]] == ["failed"]
     assert b"secret" not in answer.content
     assert json.loads(answer.content)["errorInfo"] == {"code": "boom", "message": "It broke.", "details": None, "retryable": False, "retryCount": 0}
