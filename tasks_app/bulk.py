@@ -12,7 +12,7 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.logs import get_logger
-from tasks_app import families, lifecycle, maintenance, registry, states
+from tasks_app import families, lifecycle, maintenance, registry, states, tally
 from tasks_app.conf import task_settings
 from tasks_app.documents import BATCH_LANE, SINGLE_LANE, TASKS
 from tasks_app.errors import UnknownTaskType
@@ -158,7 +158,11 @@ async def cancel(db: AsyncDatabase[Json], selection: Selection) -> Cancelled:
         remaining = [task["_id"] for task in group]
         for _ in range(CANCEL_ROUNDS):  # between two writes a task may be claimed, released or promoted
             scope = selection.scope(remaining)
-            done.at_once += await lifecycle.execute(db, lifecycle.cancel_waiting(scope, retention_seconds=retention))
+            kinds = await tally.kinds(db, {"_id": {"$in": remaining}, "status": {"$in": sorted(states.WAITING)}}, hint="_id_")
+            at_once = await lifecycle.execute(db, lifecycle.cancel_waiting(scope, retention_seconds=retention))
+            if at_once:
+                await tally.record(db, tally.alike(kinds, TaskStatus.CANCELLED, at_most=at_once))
+            done.at_once += at_once
             done.requested += await lifecycle.execute(db, lifecycle.request_cancel(scope))
             open_still = {"_id": {"$in": remaining}, "status": {"$in": sorted(selection.statuses & states.starts_from("cancel"))}}
             remaining = [task["_id"] async for task in db[TASKS].find(open_still, {"_id": 1}, hint="_id_")]

@@ -25,6 +25,7 @@ from tasks_app.states import TaskStatus
 TASKS = "background_tasks"
 USERS = "task_users"
 WORKERS = "task_workers"
+PERIODS = "task_periods"
 
 SINGLE_LANE = 0
 BATCH_LANE = 1
@@ -155,6 +156,32 @@ class TaskWorker(Document):
         "auto_create_index": False,
         "strict": False,
         "indexes": [{"name": "forgotten", "fields": ["heartbeat_at"], "expireAfterSeconds": 86400}],
+    }
+
+
+class TaskPeriod(Document):
+    """What ended in one period, of one task type and resource (`tally`): hints, never read to decide anything."""
+
+    id = StringField(primary_key=True)
+    task_type = StringField(db_field="taskType", required=True)
+    resource = StringField(null=True)
+    span = IntField(required=True)  # minutes
+    start = DateTimeField(required=True)
+    expire_at = DateTimeField(db_field="expireAt", required=True)
+    ended = DictField()  # tasks by status
+    attempts = DictField()  # by outcome
+    errors = DictField()  # attempts by error code
+    wait = DictField()  # attempts by the bin of their wait (`durations`)
+    run = DictField()  # attempts by the bin of their duration
+    tokens = DictField()  # "prompt" and "completion"
+    meta = {
+        "collection": PERIODS,
+        "auto_create_index": False,
+        "strict": False,
+        "indexes": [
+            {"name": "span_start", "fields": ["span", "start"]},
+            {"name": "expiry", "fields": ["expire_at"], "expireAfterSeconds": 0},
+        ],
     }
 
 
