@@ -27,7 +27,7 @@ from tasks_app.documents import SINGLE_LANE
 from tasks_app.errors import AttemptStopped, LeaseLost, PermanentFailure, RetryLater
 from tasks_app.executable import FanOut, Services, TaskModel
 from tasks_app.lifecycle import AttemptRecord, Transition
-from tasks_app.outcomes import AttemptTimeout, Fail, Retry, decide
+from tasks_app.outcomes import AttemptTimeout, Fail, Retry, decide, storable
 from tasks_app.tally import Tally
 from tasks_app.worker.clock import ServerClock
 from tasks_app.worker.context import LoopContext, PoolContext
@@ -68,6 +68,26 @@ class Surroundings:
     clock: ServerClock
     tally: Tally
     rng: random.Random
+
+
+def storable_document(make: Callable[[], Json], what: str) -> Json:
+    """Return a document that an executable wants stored.
+
+    Args:
+        make: Makes it, and may fail.
+        what: `result` or `draft`.
+
+    Raises:
+        PermanentFailure: It cannot be stored (`bad_result`, `bad_draft`), or is too large (`result_too_large`, `draft_too_large`).
+    """
+    try:
+        document = make()
+        size = len(bson.encode(document))
+    except (bson.errors.BSONError, OverflowError, ValueError, TypeError) as exc:
+        raise PermanentFailure(f"The {what} cannot be stored ({type(exc).__name__}).", code=f"bad_{what}") from exc
+    if size > MAX_RESULT_BYTES:
+        raise PermanentFailure(f"The {what} has {size:,} bytes; {MAX_RESULT_BYTES:,} can be stored.", code=f"{what}_too_large", details={"bytes": size})
+    return document
 
 
 class Attempt:
@@ -208,13 +228,19 @@ class Attempt:
     # --- writes during the work ---
 
     def report(self, current: int | None, total: int | None, message: str | None, percentage: int | None) -> None:
-        """Remember the latest progress; the worker writes it at the next interval."""
+        """Remember the latest progress; the worker writes it at the next interval.
+
+        Raises:
+            ValueError: A number that cannot be stored.
+        """
+        if any(number is not None and not 0 <= number < 2**63 for number in (current, total)):
+            raise ValueError("current and total count from 0, and need no more than 63 bits")
         if percentage is None and current is not None and total:
             percentage = 100 * current // total
         known = self._progress
         self._progress = {
             "percentage": min(max(known["percentage"] if percentage is None else percentage, 0), 100),
-            "message": known["message"] if message is None else message[:500],
+            "message": known["message"] if message is None else storable(message[:500]),
             "current": known["current"] if current is None else current,
             "total": known["total"] if total is None else total,
         }
@@ -228,6 +254,7 @@ class Attempt:
 
     async def save_draft(self, draft: Json) -> None:
         """Store a draft, fenced."""
+        draft = storable_document(lambda: draft, "draft")
         if await self._around.outbox.write(lifecycle.save_draft(self.task_id, self.token, draft)) is not Verdict.WRITTEN:
             raise LeaseLost
         self.draft = draft
@@ -284,19 +311,9 @@ class Attempt:
             )
             return self._failure(record, wrong, None)
         try:
-            stored = result.model_dump(mode="json", by_alias=True)
-            size = len(bson.encode(stored))
-        except (bson.errors.BSONError, OverflowError, ValueError, TypeError) as exc:
-            unstorable = PermanentFailure(f"The result cannot be stored ({type(exc).__name__}).", code="bad_result")
-            unstorable.__cause__ = exc
-            return self._failure(record, unstorable, None)
-        if size > MAX_RESULT_BYTES:
-            large = PermanentFailure(
-                f"The result has {size:,} bytes; {MAX_RESULT_BYTES:,} can be stored.",
-                code="result_too_large",
-                details={"bytes": size},
-            )
-            return self._failure(record, large, None)
+            stored = storable_document(lambda: result.model_dump(mode="json", by_alias=True), "result")
+        except PermanentFailure as refused:
+            return self._failure(record, refused, None)
         return lifecycle.complete(self.task_id, record, result=stored, progress=self._progress, expire_at=self._expire_at(record))
 
     def _failure(self, record: AttemptRecord, error: BaseException, outcome: str | None) -> Transition:
