@@ -35,7 +35,7 @@ class Range:
         return period_start(now, self.span) - timedelta(minutes=self.span * (self.count - 1))
 
 
-RANGES: Final = {each.name: each for each in (Range("1h", 1, 60), Range("24h", 15, 96), Range("7d", 120, 84))}
+RANGES: Final = {each.name: each for each in (Range("1h", 1, 60), Range("24h", 30, 48), Range("7d", 180, 56))}
 HOUR, DAY, WEEK = RANGES.values()
 
 
@@ -53,25 +53,25 @@ class Sums:
         ended: Tasks by status.
         attempts: Attempts by outcome.
         errors: Attempts by error code.
-        wait, run: Attempts by the bin of their wait for a worker, and of their duration.
+        wait, run: Attempts by the bin of their wait for a worker, and of their duration; the bins' numbers as they are stored, as text.
         tokens: `prompt` and `completion`.
     """
 
     ended: Counter[str] = field(default_factory=Counter)
     attempts: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
-    wait: Counter[int] = field(default_factory=Counter)
-    run: Counter[int] = field(default_factory=Counter)
+    wait: Counter[str] = field(default_factory=Counter)
+    run: Counter[str] = field(default_factory=Counter)
     tokens: Counter[str] = field(default_factory=Counter)
 
     def add(self, period: Mapping[str, Any]) -> None:
-        """Add a stored period."""
-        for name, counts in (("ended", self.ended), ("attempts", self.attempts), ("errors", self.errors), ("tokens", self.tokens)):
-            for key, count in period.get(name, {}).items():
-                counts[key] += count
-        for name, bins in (("wait", self.wait), ("run", self.run)):
-            for key, count in period.get(name, {}).items():
-                bins[int(key)] += count
+        """Add a stored period; what was not read of it counts as none."""
+        _merge(self.ended, period.get("ended"))
+        _merge(self.attempts, period.get("attempts"))
+        _merge(self.errors, period.get("errors"))
+        _merge(self.wait, period.get("wait"))
+        _merge(self.run, period.get("run"))
+        _merge(self.tokens, period.get("tokens"))
 
     @property
     def failed(self) -> int:
@@ -85,43 +85,96 @@ class Sums:
 
     def wait_quantile(self, q: float) -> float | None:
         """Estimate a quantile of the waits, in seconds; None when nothing was counted."""
-        return quantile(self.wait, q)
+        return _quantile(self.wait, q)
 
     def run_quantile(self, q: float) -> float | None:
         """Estimate a quantile of the durations, in seconds; None when nothing was counted."""
-        return quantile(self.run, q)
+        return _quantile(self.run, q)
 
 
-async def read(db: AsyncDatabase[Json], over: Range, now: datetime) -> list[Json]:
-    """Return the stored periods of a range, in no order."""
+def _merge(counts: Counter[str], more: Mapping[str, int] | None) -> None:
+    # A page adds up some 20,000 of these.
+    if more:
+        get = counts.get
+        for key, count in more.items():
+            counts[key] = get(key, 0) + count
+
+
+def _quantile(counts: Mapping[str, int], q: float) -> float | None:
+    return quantile({int(number): count for number, count in counts.items()}, q)
+
+
+WHOLE: Final = {"_id": 0, "expireAt": 0, "span": 0}
+WITHOUT_TIMES: Final = {**WHOLE, "wait": 0, "run": 0}
+
+
+async def read(db: AsyncDatabase[Json], over: Range, now: datetime, fields: Mapping[str, int] = WHOLE) -> list[Json]:
+    """Return the stored periods of a range, in no order.
+
+    Args:
+        fields: `WITHOUT_TIMES` leaves out what is large: waits and durations.
+    """
     query = {"span": over.span, "start": {"$gte": over.start(now)}}
-    return await db[PERIODS].find(query, {"_id": 0, "expireAt": 0, "span": 0}, hint="span_start", batch_size=10_000).to_list(None)
+    return await db[PERIODS].find(query, fields, hint="span_start", batch_size=10_000).to_list(None)
 
 
-def by_moment(periods: Iterable[Json], over: Range, now: datetime, *, task_type: str | None = None) -> list[Sums]:
-    """Sum periods by their place in the range, the oldest first; of one task type, or of all."""
+@dataclass(slots=True)
+class Digest:
+    """A range's periods, summed in each way that is looked at, in one pass.
+
+    Attributes:
+        by_moment: One for each period of the range, the oldest first; of the chosen type, or of all.
+        by_type: By task type.
+        trends: By task type, tasks by status for each period of the range.
+    """
+
+    by_moment: list[Sums]
+    by_type: dict[str, Sums]
+    trends: dict[str, list[Counter[str]]]
+
+
+def digest(periods: Iterable[Json], over: Range, now: datetime, *, task_type: str | None = None) -> Digest:
+    """Sum a range's periods.
+
+    Args:
+        task_type: What `by_moment` is about; None for all types.
+    """
     start, length = over.start(now), over.span * 60
-    sums = [Sums() for _ in range(over.count)]
+    made = Digest([Sums() for _ in range(over.count)], {}, {})
     for period in periods:
+        name = period["taskType"]
+        if name not in made.by_type:
+            made.by_type[name], made.trends[name] = Sums(), [Counter() for _ in range(over.count)]
+        made.by_type[name].add(period)
         place = int((period["start"] - start).total_seconds()) // length
-        if place < over.count and task_type in (None, period["taskType"]):
-            sums[place].add(period)
-    return sums
+        if place < over.count:  # one that has begun since `now` was asked
+            _merge(made.trends[name][place], period.get("ended"))
+            if task_type in (None, name):
+                made.by_moment[place].add(period)
+    return made
 
 
-def by_type(periods: Iterable[Json], *, since: datetime | None = None) -> dict[str, Sums]:
-    """Sum periods by task type; with `since` only those that began then or later."""
-    return _by("taskType", periods, since)
+def by_type(periods: Iterable[Json]) -> dict[str, Sums]:
+    """Sum periods by task type."""
+    return _by("taskType", periods)
 
 
 def by_resource(periods: Iterable[Json], *, since: datetime | None = None) -> dict[str, Sums]:
-    """Sum periods by resource; those without one are left out."""
-    return _by("resource", (period for period in periods if period.get("resource")), since)
+    """Sum periods by resource; those without one are left out, and with `since` those that began before."""
+    return _by("resource", (each for each in periods if each.get("resource") and (since is None or each["start"] >= since)))
 
 
-def _by(name: str, periods: Iterable[Json], since: datetime | None) -> dict[str, Sums]:
+def total(periods: Iterable[Json], *, since: datetime) -> Sums:
+    """Sum the periods that began at a moment or later."""
+    sums = Sums()
+    for period in periods:
+        if period["start"] >= since:
+            sums.add(period)
+    return sums
+
+
+def _by(name: str, periods: Iterable[Json]) -> dict[str, Sums]:
     sums: dict[str, Sums] = {}
     for period in periods:
-        if since is None or period["start"] >= since:
-            sums.setdefault(period[name], Sums()).add(period)
+        sums.setdefault(period[name], Sums()).add(period)
     return sums

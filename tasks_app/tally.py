@@ -27,8 +27,8 @@ from tasks_app.states import TaskStatus
 
 Json = dict[str, Any]
 
-SPANS: Final = {1: timedelta(hours=3), 15: timedelta(days=2), 120: timedelta(days=8)}
-"""The lengths of a period in minutes, and how long those are kept: each range of the charts reads about a hundred periods."""
+SPANS: Final = {1: timedelta(hours=3), 30: timedelta(days=2), 180: timedelta(days=8)}
+"""The lengths of a period in minutes, and how long those are kept: each range of the charts reads about fifty periods."""
 
 OTHER_CODE: Final = "other"
 
@@ -112,7 +112,7 @@ class Tally:
             return
         taken, self._counts = self._counts, {}
         try:
-            await self._periods.bulk_write(operations(taken), ordered=False)
+            await self._write(operations(taken, datetime.now(UTC)))
         except mongo.UNAVAILABLE:
             for key, counts in taken.items():
                 kept = self._counts.setdefault(key, {})
@@ -120,30 +120,38 @@ class Tally:
                     _add(kept, field, count)
             raise
 
+    async def _write(self, additions: list[UpdateOne]) -> None:
+        if additions:
+            await self._periods.bulk_write(additions, ordered=False)
+
 
 def _add(counts: Counts, field: Field, count: int = 1) -> None:
     counts[field] = counts.get(field, 0) + count
 
 
-def operations(counted: dict[Key, Counts]) -> list[UpdateOne]:
-    """Return the writes that add counts of minutes to the stored periods of every length."""
+def operations(counted: dict[Key, Counts], now: datetime) -> list[UpdateOne]:
+    """Return the writes that add counts of minutes to the stored periods of every length; those that would have been deleted by now are left out."""
     periods: dict[tuple[str, str | None, int, int], Counts] = {}
     for (task_type, resource, minute), counts in counted.items():
         for span in SPANS:
             period = periods.setdefault((task_type, resource, span, minute // span), {})
             for field, count in counts.items():
                 _add(period, field, count)
-    return [_addition(*key, counts) for key, counts in periods.items()]
+    return [_addition(*key, counts) for key, counts in periods.items() if _expire_at(*key[2:]) > now]
 
 
 def _addition(task_type: str, resource: str | None, span: int, number: int, counts: Counts) -> UpdateOne:
     start = datetime.fromtimestamp(number * span * 60, UTC)
-    made = {"taskType": task_type, "resource": resource, "span": span, "start": start, "expireAt": start + timedelta(minutes=span) + SPANS[span]}
+    made = {"taskType": task_type, "resource": resource, "span": span, "start": start, "expireAt": _expire_at(span, number)}
     increments: dict[str, int] = {}
     for (group, name), count in counts.items():
         path = f"{group}.{_storable(str(name))}"
         increments[path] = increments.get(path, 0) + count
     return UpdateOne({"_id": f"{span}:{number}:{task_type}:{resource or ''}"}, {"$inc": increments, "$setOnInsert": made}, upsert=True)
+
+
+def _expire_at(span: int, number: int) -> datetime:
+    return datetime.fromtimestamp((number + 1) * span * 60, UTC) + SPANS[span]
 
 
 def _storable(name: str) -> str:
