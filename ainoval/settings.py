@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "rest_framework_simplejwt.token_blacklist",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "django_htmx",  # its scripts and template tag; the console needs no middleware of it
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -88,7 +88,7 @@ async def all_done(number: int, seconds: float = 120.0) -> None:
 
     tasks = mongo.database()["background_tasks"]
     deadline = time.monotonic() + seconds
-    while await tasks.count_documents({"status": "COMPLETED"}, hint="status_created") < number:
+    while await tasks.count_documents({"status": "COMPLETED"}, hint="listed") < number:
         if time.monotonic() > deadline:
             raise SystemExit(f"not all of {number} tasks ended within {seconds} s")
         await asyncio.sleep(0.05)

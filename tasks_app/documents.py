@@ -90,6 +90,7 @@ class BackgroundTask(Document):
     wait = DictField()  # why a RETRYING task waits: {code, message}
     waited_seconds = FloatField(db_field="waitedSeconds", min_value=0)  # waits that used no attempt (D13)
     generation = IntField(min_value=0)  # how often it was requeued: a parent's children of an older one run again
+    bulk_actions = ListField(StringField(), db_field="bulkActions")  # staff's actions on many that came to this task: its audit trail
     submission = StringField()  # SHA-256 of type and parameters, for comparing replays of an Idempotency-Key
 
     meta = {
@@ -121,7 +122,7 @@ class BackgroundTask(Document):
                 # Every id is greater than "". Of {"$type": "string"} MongoDB cannot tell that an id fits it, and would use the index only by a hint.
                 "partialFilterExpression": {"parentId": {"$gt": ""}},
             },
-            {"name": "status_created", "fields": ["status", "-created_at", "-id"]},
+            {"name": "listed", "fields": ["status", "lane", "task_type", "-created_at", "-id", "error_info.code"]},
             {"name": "expiry", "fields": ["expire_at"], "expireAfterSeconds": 0},
         ],
     }
