@@ -28,7 +28,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",  # its scripts and template tag; the console needs no middleware of it
-    "django.contrib.admin",
+    "ainoval.admin_site.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

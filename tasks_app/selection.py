@@ -5,6 +5,7 @@ read; or by reading documents. What needs the second or third is `sparse`: a sea
 makes it (`search`).
 """
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ class Selection:
         parent_id: Tasks of this batch (needs `children`).
         error_code: Of the last error: tasks that completed have none.
         subject_ids: Tasks about any of these novels and scenes.
+        condition: A further one, as MongoDB takes it, in JSON: what tasks that wait for one reason have in common at this moment.
         created_after: Later than this moment, aware UTC.
         created_before, ended_before: Up to and including this moment, aware UTC.
     """
@@ -46,6 +48,7 @@ class Selection:
     parent_id: str | None = None
     error_code: str | None = None
     subject_ids: tuple[str, ...] = ()
+    condition: str = ""
     created_after: datetime | None = None
     created_before: datetime | None = None
     ended_before: datetime | None = None
@@ -71,7 +74,7 @@ class Selection:
     @property
     def sparse(self) -> bool:
         """Whether the index passes tasks that are not selected."""
-        if self.error_code is not None or self.subject_ids or self.ended_before is not None:
+        if self.error_code is not None or self.subject_ids or self.condition or self.ended_before is not None:
             return True
         match self.index():
             case "user_created":
@@ -110,6 +113,8 @@ class Selection:
         if self.subject_ids:
             about = {"$in": sorted(set(self.subject_ids))}
             query["$or"] = [{f"parameters.{name}": about} for name in ("sceneId", "novelId", "sceneIds")]
+        if self.condition:
+            query["$and"] = [json.loads(self.condition)]  # a status in it narrows the bounds of the index
         if self.ended_before is not None:
             query["completedAt"] = {"$lte": self.ended_before}
         created: Json = {}
@@ -131,6 +136,8 @@ class Selection:
             still.append({"completedAt": {"$lte": self.ended_before}})
         if self.error_code is not None:
             still.append({"errorInfo.code": self.error_code})
+        if self.condition:
+            still.append(json.loads(self.condition))
         return {"_id": {"$in": list(task_ids)}, "$and": still}
 
     def parts(self) -> "list[Selection]":

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from tasks_app.admin import ages
 from tasks_app.search import Position
 from tasks_app.states import TaskStatus
+from tasks_app.waiting import NOT_WAITING, REASONS
 
 PAGE_SIZE: Final = 50
 MAX_IDS: Final = 200
@@ -23,7 +24,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _YES, _NO = ("1", "yes", "true"), ("", "0", "no", "false")
 
 # As they are called in an address and in the search box, in the order in which they are shown.
-QUALIFIERS: Final = ("status", "type", "user", "error", "created", "parent", "about", "id", "children")
+QUALIFIERS: Final = ("status", "type", "user", "error", "created", "waiting", "parent", "about", "id", "children")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class ListState:
         status: The tab; "" shows all.
         type, user, error, created, parent, about: The filters as typed, "" for none; `user` is a name or an id, `type` a name or a part of it, `about` the
             id of a novel or a scene.
+        waiting: The code of a reason to wait; "no" for tasks that do not wait.
         id: Ids of tasks, separated by commas.
         children: "1" for the tasks of batches, too.
         before, after: The place from which the page goes on; one of them at most.
@@ -44,6 +46,7 @@ class ListState:
     user: str = ""
     error: str = ""
     created: str = ""
+    waiting: str = ""
     parent: str = ""
     about: str = ""
     id: str = ""
@@ -101,6 +104,9 @@ class ListState:
         if self.created and ages.parse(self.created, _EPOCH + timedelta(days=36_600)) is None:
             text = _("“%(value)s” is no time of creation; right are <24h, >2h, 2026-11-20, 2026-11-20..2026-11-22.")
             found.append(text % {"value": self.created})
+        if self.waiting and self.waiting not in (*REASONS, NOT_WAITING):
+            known = ", ".join((*REASONS, NOT_WAITING))
+            found.append(_("There is no reason to wait “%(value)s”; there are %(known)s.") % {"value": self.waiting, "known": known})
         if self.children not in ("", "1"):
             found.append(_("“children” takes yes or no, not “%(value)s”.") % {"value": self.children})
         if len(self.task_ids) > MAX_IDS:

@@ -161,7 +161,7 @@ def _types(state: ListState, types: list[str]) -> list[tuple[str, str]]:
 
 
 def _chips(state: ListState) -> list[Chip]:
-    labels = {"parent": _("batch %(value)s"), "about": _("about %(value)s"), "id": _("task %(value)s")}
+    labels = {"waiting": _("waiting: %(value)s"), "parent": _("batch %(value)s"), "about": _("about %(value)s"), "id": _("task %(value)s")}
     chips = []
     for name, label in labels.items():
         if value := getattr(state, name):

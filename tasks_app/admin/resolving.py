@@ -1,6 +1,7 @@
 """From what was asked for to what is looked for: names of users, types, novels and scenes into the ids and stored names that tasks carry."""
 
 import asyncio
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +19,7 @@ from tasks_app.documents import TASKS
 from tasks_app.errors import UnknownTaskType
 from tasks_app.selection import Selection
 from tasks_app.states import TaskStatus
+from tasks_app.waiting import waiting_facts, waiting_query
 
 Json = dict[str, Any]
 
@@ -82,6 +84,7 @@ async def resolve(db: AsyncDatabase[Json], asked: Asked) -> Resolved:
         parent_id=state.parent or None,
         error_code=state.error or None,
         subject_ids=subject_ids,
+        condition=json.dumps(waiting_query(state.waiting, await waiting_facts()), sort_keys=True) if state.waiting else "",
         created_after=span.after if span else None,
         created_before=span.until if span else None,
     )

@@ -105,7 +105,7 @@ def test_nobody_takes_the_held_tasks_for_lost(seeded: str) -> None:
     assert reported == {name: Counter(held)[name] for name in reported}
 
 
-@pytest.mark.parametrize("reason", sorted({*live.STUCK} - {*live.OF_THE_WHOLE_SYSTEM, "type_limit"}))
+@pytest.mark.parametrize("reason", sorted({*waiting.REASONS} - {*live.OF_THE_WHOLE_SYSTEM, "type_limit"}))
 def test_one_task_is_stuck_for_each_reason(reason: str, seeded: str) -> None:
     assert reason_of(live.stuck_id(reason)) == reason
 

@@ -293,6 +293,7 @@ def test_a_selection_is_stored_and_read_as_it_was(client: Any, store: Store) -> 
         parent_id="p",
         error_code="e",
         subject_ids=("s",),
+        condition='{"status": "QUEUED"}',
         created_after=stored.now(),
         created_before=stored.now(),
         ended_before=stored.now(),

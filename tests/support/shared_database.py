@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from ainoval import indexes, mongo
 from tasks_app import fairness, queries, waiting, waits
 from tasks_app.admin import counting
+from tasks_app.admin.overview import reading as overview_reading
 
 _name: str | None = None
 
@@ -26,5 +27,5 @@ def shared_database() -> Iterator[str]:
         for collection in database.list_collection_names(filter={"name": {"$not": {"$regex": "^system"}}}):
             database[collection].delete_many({})
         mongo.use_database(None)
-        for remembered in (fairness._virtual_times, queries._counts, waiting._known, waits._known, counting._known):
+        for remembered in (fairness._virtual_times, queries._counts, waiting._known, waits._known, counting._known, overview_reading._known):
             remembered.clear()

@@ -22,8 +22,6 @@ SLOTS: Final = 200
 HELD_FOR: Final = timedelta(days=30)  # nothing that looks at the database takes a seeded task for lost
 UNKNOWN_TYPE: Final = "TRANSLATE_SCENE"
 
-STUCK: Final = ("queued", "system_limit", "type_limit", "user_limit", "provider_limited", "backoff", "awaiting_children", "no_worker", "unknown_type")
-"""The reasons of DESIGN D11 that exist today. `paused` and `budget` come with the work that brings pauses and budgets."""
 OF_THE_WHOLE_SYSTEM: Final = ("system_limit", "no_worker")  # whatever is queued waits for these: there is no task of their own
 
 

@@ -12,6 +12,7 @@ from ainoval.commands import ProjectCommand, counted
 from ainoval.development.seeding import live, store
 from ainoval.development.seeding.library import users
 from ainoval.development.seeding.plan import ZIPF_EXPONENT, Plan
+from tasks_app.waiting import REASONS
 
 BEAT_SECONDS = 2.0
 TOLD_EVERY = 50_000
@@ -70,7 +71,7 @@ class Command(ProjectCommand):
             "no_worker": "without --beat",
             "user_limit": "--beat",
         }
-        rows = [(reason, live.stuck_id(reason), shown_by.get(reason, "--beat")) for reason in live.STUCK]
+        rows = [(reason, live.stuck_id(reason), shown_by.get(reason, "--beat")) for reason in REASONS]
         self.print_table("One task for each reason to wait", ["Reason", "Task", "Shown with"], rows)
         self.stdout.write("Left out: paused and budget, which come with later work.")
 

@@ -10,7 +10,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from tasks_app import waits
 from tasks_app.documents import TASKS
 from tasks_app.states import TaskStatus
-from tasks_app.waiting import WaitingFacts, waiting_reason
+from tasks_app.waiting import NOT_WAITING, REASONS, WaitingFacts, waiting_query, waiting_reason
 from tasks_app.worker.limits import Limits, count_live
 from tests.support import stored
 
@@ -61,6 +61,22 @@ async def test_each_task_is_counted_under_the_reason_that_it_shows(db: Db) -> No
     assert set((await waits.waits(db, await facts(db))).by_reason) == codes
     assert "system_limit" in (await waits.waits(db, await facts(db, total=1))).by_reason
     assert "no_worker" in (await waits.waits(db, await facts(db, workers=0))).by_reason
+
+
+async def test_the_query_of_a_reason_finds_exactly_the_tasks_that_show_it(db: Db) -> None:
+    await of_everything(db)
+    for known in (await facts(db), await facts(db, total=1), await facts(db, workers=0)):
+        shown: dict[str, set[str]] = {code: set() for code in (*REASONS, NOT_WAITING)}
+        async for task in db[TASKS].find({}):
+            reason = waiting_reason(task, known)
+            shown[reason["code"] if reason else NOT_WAITING].add(task["_id"])
+        for code, ids in shown.items():
+            assert {task["_id"] async for task in db[TASKS].find(waiting_query(code, known), {"_id": 1})} == ids, code
+
+
+async def test_a_reason_that_does_not_exist_finds_nothing(db: Db) -> None:
+    await of_everything(db)
+    assert await db[TASKS].count_documents(waiting_query("budget", await facts(db))) == 0
 
 
 async def test_the_queued_are_counted_by_type_and_the_oldest_wait_is_found(db: Db) -> None:
