@@ -289,7 +289,7 @@ def test_a_refresh_brings_the_rows_that_are_shown_and_nothing_else_of_the_page(c
     answer = refreshed(client, "status=QUEUED", tasks)
     text = answer.content.decode()
     assert [row.task_id for row in answer.context["rows"]] == tasks
-    assert text.count('hx-swap-oob="true"') == 3 + 10 + 4  # rows, counts, four parts
+    assert text.count('hx-swap-oob="true"') == 3 + 10 + 5  # rows, counts, five parts
     assert "<html" not in text and 'id="site-name"' not in text
 
 
