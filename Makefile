@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint mutants bench demo clean
+.PHONY: help run test check lint browser mutants bench demo clean
 
 help: ## List the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -33,6 +33,9 @@ lint: .venv/test.stamp ## Lint, check the format, the types, and the direction o
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy ainoval tasks_app
 	$(BIN)/lint-imports
+
+browser: .venv/test.stamp ## Drive the console with a real browser (Chromium; skipped where there is none)
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 mutants: .venv/test.stamp ## Break the code once for each item of the original design, and see its test go red
 	@$(BIN)/python -m tests.mutants

@@ -148,7 +148,7 @@ async def get(db: AsyncDatabase[Json], action_id: str) -> Json:
 
 async def newest(db: AsyncDatabase[Json], *, limit: int) -> list[Json]:
     """Return the newest actions."""
-    return await db[BULK_ACTIONS].find({}, hint="recent").sort([("createdAt", -1), ("_id", -1)]).limit(limit).to_list(None)
+    return await db[BULK_ACTIONS].find({}).sort([("createdAt", -1), ("_id", -1)]).limit(limit).to_list(None)
 
 
 async def by_ids(db: AsyncDatabase[Json], action_ids: list[str]) -> list[Json]:

@@ -13,7 +13,7 @@ from ainoval import mongo
 from ainoval.accounts.models import User
 from tasks_app.admin import audit, people, reading
 from tasks_app.admin.actions import ACTIONS, Action, Outcome, perform
-from tasks_app.admin.bulk_pages import ask_for_all
+from tasks_app.admin.bulk_asking import ask_for_all
 from tasks_app.admin.filters import ListState
 from tasks_app.admin.guard import acting_user, allowed, console_page, render
 from tasks_app.admin.reading import SelectionRead

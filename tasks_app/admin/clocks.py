@@ -37,13 +37,25 @@ DUE_NOW = gettext_lazy("due now")
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What a task is doing: for how long, and why it waits ("" where it does not). `at` is the moment it counts from or to."""
+    """What a task is doing: for how long, and why it waits ("" where it does not). `at` is the moment it counts from or to, once for the script and once
+    for people ("" where there is none).
+    """
 
     tick: Tick
     at: datetime | None
     text: str
     why: str = ""
     code: str = ""
+
+    @property
+    def iso(self) -> str:
+        """The moment as the page's script reads it."""
+        return self.at.isoformat() if self.at else ""
+
+    @property
+    def moment(self) -> str:
+        """The moment as people read it."""
+        return f"{self.at:%Y-%m-%d %H:%M:%S} UTC" if self.at else ""
 
 
 def clock(task: Mapping[str, Any], facts: WaitingFacts, now: datetime) -> Clock:

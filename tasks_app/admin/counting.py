@@ -21,10 +21,11 @@ Json = dict[str, Any]
 Place = tuple[TaskStatus, int]
 
 EXACT_LIMIT: Final = 10_000
-PATIENCE_SECONDS: Final = 0.06
+PATIENCE_SECONDS: Final = 0.04
 SHORTEST_AGE_SECONDS: Final = 1.5
 # A count is repeated when it is this many times older than it took: counting costs a twentieth of one processor at most.
 AGE_TO_COST: Final = 20
+LONGEST_AGE_SECONDS: Final = 30.0
 ESTIMATE_AGE_SECONDS: Final = 60.0
 MAX_MILLISECONDS: Final = 10_000
 MAX_KNOWN: Final = 200
@@ -57,7 +58,7 @@ class _Known:
 
     @property
     def is_fresh(self) -> bool:
-        return time.monotonic() - self.counted_at < max(SHORTEST_AGE_SECONDS, AGE_TO_COST * self.cost)
+        return time.monotonic() - self.counted_at < min(max(SHORTEST_AGE_SECONDS, AGE_TO_COST * self.cost), LONGEST_AGE_SECONDS)
 
 
 _known: dict[str, _Known] = {}

@@ -18,6 +18,7 @@ from tasks_app.admin.masking import mask, masked, masked_traceback
 from tasks_app.admin.reading import MAX_CELLS, TaskRead
 from tasks_app.admin.reasons import Reason, reason
 from tasks_app.admin.rows import Row, address_of, list_address, row
+from tasks_app.admin.subjects import marked
 from tasks_app.admin.timelines import Step, timeline
 from tasks_app.admin.words import StatusLook, duration, error_word, number, outcome_word, status_look
 from tasks_app.states import TaskStatus
@@ -98,6 +99,7 @@ class Details:
     """
 
     row: Row
+    subject: SafeString | str
     panel: str
     reason: Reason | None
     buttons: list[Button]
@@ -153,6 +155,7 @@ def details(
 
     return Details(
         row=line,
+        subject=marked(read.subject, _about(read)),
         panel=f"admin/tasks_app/backgroundtask/status/{task['status'].lower()}.html",
         reason=reason(task, line.clock, read.facts, owner=line.owner.name or line.owner.user_id, children=read.children, position=read.position),
         buttons=[Button(each, each.refusal(task) or "", f"{address}{each.name}/") for each in ACTIONS.values() if each.allowed(user)],
@@ -179,6 +182,12 @@ def details(
         applied_at=task.get("appliedAt"),
         conflict=bool((result or {}).get("conflict")),
     )
+
+
+def _about(read: TaskRead) -> str:
+    if read.subject is None or not read.subject.subject_id:
+        return ""
+    return list_address(ListState(about=read.subject.subject_id, user=read.task["userId"], children="1").query_string())
 
 
 def _without_token(draft: Json | None) -> Json | None:

@@ -14,6 +14,7 @@ from django_htmx.middleware import HtmxDetails
 from ainoval import mongo
 from tasks_app.admin import people, qualifiers, reading, resolving, tabs
 from tasks_app.admin.actions import ACTIONS
+from tasks_app.admin.bulk_shown import shown
 from tasks_app.admin.filters import PAGE_SIZE, VALUE_MAX_LENGTH, ListState
 from tasks_app.admin.guard import VIEW_TEXT, console_page, render, render_part
 from tasks_app.admin.resolving import Asked
@@ -74,7 +75,9 @@ def _page(request: HttpRequest, asked: Asked, text: str) -> HttpResponse:
         "ages": AGES if any(state.created == age for age, _word in AGES) or not state.created else ((state.created, state.created), *AGES),
         "chips": _chips(state),
         "rows": rows,
+        "words": _row_words(),
         "workers": read.facts.workers,
+        "under_way": [shown(action, read.facts.workers) for action in read.under_way],
         "actions": actions,
         "total": tabs.total(read.counts, state),
         "hidden_children": tabs.hidden_children(read.counts, state),
@@ -97,6 +100,7 @@ def _refresh(request: HttpRequest, state: ListState) -> HttpResponse:
     context = {
         "state": state,
         "rows": [found[task_id] for task_id in task_ids if task_id in found],
+        "words": _row_words(),
         "gone": [task_id for task_id in task_ids if task_id not in found],
         "tabs": tabs.tabs(state, read.counts),
         "total": tabs.total(read.counts, state),
@@ -107,6 +111,7 @@ def _refresh(request: HttpRequest, state: ListState) -> HttpResponse:
         "first_query": state.first_page().query_string(),
         "actions": [action for action in ACTIONS.values() if action.in_bulk and action.allowed(request.user)],
         "workers": read.facts.workers,
+        "under_way": [shown(action, read.facts.workers) for action in read.under_way],
     }
     return render_part(request, "list_refresh.html", context)
 
@@ -151,6 +156,11 @@ def _rows(request: HttpRequest, tasks: list[Any], read: reading.ListRead | readi
         )
         for task in tasks
     ]
+
+
+def _row_words() -> dict[str, str]:
+    """Return what every row says, translated once for all of them."""
+    return {"select": _("Select task"), "progress": _("Progress")}
 
 
 def _types(state: ListState, types: list[str]) -> list[tuple[str, str]]:

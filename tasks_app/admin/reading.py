@@ -24,6 +24,7 @@ Json = dict[str, Any]
 
 MAX_CELLS: Final = 2_000
 MAX_NEW: Final = 100
+MAX_UNDER_WAY: Final = 10
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # A line of the list, without texts: of the last error its code only.
@@ -43,6 +44,7 @@ class ListRead:
         counts: Of all tabs; {} while they are not known.
         subjects: By task id.
         types: That can be filtered by.
+        under_way: Actions on many tasks that have not ended.
     """
 
     resolved: Resolved
@@ -51,6 +53,7 @@ class ListRead:
     facts: WaitingFacts
     subjects: dict[str, Subject]
     types: list[str]
+    under_way: list[Json]
 
 
 async def read_list(asked: Asked) -> ListRead:
@@ -59,12 +62,12 @@ async def read_list(asked: Asked) -> ListRead:
     resolved = await resolving.resolve(db, asked)
     facts, types = await waiting_facts(), await resolving.known_types(db)
     if resolved.problems:
-        return ListRead(resolved, Found([], more=False), {}, facts, {}, types)
+        return ListRead(resolved, Found([], more=False), {}, facts, {}, types, [])
     counted = asyncio.create_task(counting.count(db, resolved.selection))
     state = asked.state
     found = await search.page(db, resolved.selection, ROW_FIELDS, size=PAGE_SIZE, before=state.before, after=state.after)
     named = await subjects(db, found.tasks)
-    return ListRead(resolved, found, await counted, facts, named, types)
+    return ListRead(resolved, found, await counted, facts, named, types, await _under_way(db))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class Refresh:
     counts: dict[Place, Count]
     facts: WaitingFacts
     subjects: dict[str, Subject]
+    under_way: list[Json]
 
 
 async def read_refresh(asked: Asked, task_ids: list[str]) -> Refresh:
@@ -90,12 +94,16 @@ async def read_refresh(asked: Asked, task_ids: list[str]) -> Refresh:
     resolved = await resolving.resolve(db, asked)
     facts = await waiting_facts()
     if resolved.problems:
-        return Refresh(resolved, [], 0, {}, facts, {})
+        return Refresh(resolved, [], 0, {}, facts, {}, [])
     counted = asyncio.create_task(counting.count(db, resolved.selection))
     rows = await db[TASKS].find({"_id": {"$in": task_ids}}, ROW_FIELDS, hint="_id_").to_list(None)
     newest = max((Position.of(row) for row in rows), default=Position(EPOCH))
     new = 0 if asked.state.before or asked.state.after else await search.count_newer(db, resolved.selection, newest, limit=MAX_NEW)
-    return Refresh(resolved, rows, new, await counted, facts, await subjects(db, rows))
+    return Refresh(resolved, rows, new, await counted, facts, await subjects(db, rows), await _under_way(db))
+
+
+async def _under_way(db: AsyncDatabase[Json]) -> list[Json]:
+    return [action for action in await bulk_actions.newest(db, limit=MAX_UNDER_WAY) if action["outcome"] is None]
 
 
 @dataclass(frozen=True, slots=True)

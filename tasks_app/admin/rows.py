@@ -4,15 +4,18 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
 from django.contrib.admin.utils import quote as admin_quote
 from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from tasks_app.admin.clocks import Clock, clock
 from tasks_app.admin.masking import mask
-from tasks_app.admin.subjects import Subject
+from tasks_app.admin.subjects import Subject, marked
 from tasks_app.admin.words import StatusLook, number, status_look, type_word
 from tasks_app.waiting import WaitingFacts
 
@@ -37,6 +40,11 @@ class Owner:
     name: str
     query: str
 
+    @property
+    def label(self) -> str:
+        """The name, or that there is none any more."""
+        return self.name or _("deleted user")
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -44,6 +52,9 @@ class Row:
 
     Attributes:
         address: Of the task's page.
+        attempts: "2 of 5".
+        error_query: Lists the tasks with the same error.
+        tokens: All that its attempts have paid for; "" for none.
         revision: Changes whenever something but a clock does.
         moved: Whether it no longer is what the list shows (it stays where it was until the list is made anew).
     """
@@ -54,23 +65,19 @@ class Row:
     type_name: str
     type_word: str
     subject: Subject | None
+    subject_html: SafeString | str
     owner: Owner
     progress: Progress
-    attempt: int
-    max_attempts: int
+    attempts: str
     clock: Clock
     created_at: datetime
     parent_id: str | None
     error_code: str
-    prompt_tokens: int
-    completion_tokens: int
+    error_query: str
+    tokens: str
+    tokens_in_full: str
     revision: str
     moved: bool = False
-
-    @property
-    def tokens(self) -> str:
-        """All tokens that its attempts have paid for; "" for none."""
-        return number(self.prompt_tokens + self.completion_tokens) if self.prompt_tokens or self.completion_tokens else ""
 
 
 def row(
@@ -91,6 +98,8 @@ def row(
         moved: See Row.
     """
     usage = task.get("usage") or {}
+    prompt, completion = usage.get("promptTokens", 0), usage.get("completionTokens", 0)
+    code = (task.get("errorInfo") or {}).get("code") or ""
     seen = clock(task, facts, now)
     shown = progress(task, shows_text=shows_text)
     return Row(
@@ -100,16 +109,17 @@ def row(
         type_name=task["taskType"],
         type_word=type_word(task["taskType"]),
         subject=subject,
+        subject_html=marked(subject),
         owner=owner(task, names),
         progress=shown,
-        attempt=task["attempt"],
-        max_attempts=task["maxAttempts"],
+        attempts=_("%(n)s of %(m)s") % {"n": task["attempt"], "m": task["maxAttempts"]},
         clock=seen,
         created_at=task["createdAt"],
         parent_id=task.get("parentId"),
-        error_code=(task.get("errorInfo") or {}).get("code") or "",
-        prompt_tokens=usage.get("promptTokens", 0),
-        completion_tokens=usage.get("completionTokens", 0),
+        error_code=code,
+        error_query=f"error={quote(code, safe='')}&children=1" if code else "",
+        tokens=number(prompt + completion) if prompt or completion else "",
+        tokens_in_full=_("%(p)s in, %(c)s out") % {"p": number(prompt), "c": number(completion)},
         revision=_revision(task["status"], task["updatedAt"], shown, seen.tick, seen.at, seen.why, task["attempt"], moved, subject),
         moved=moved,
     )
@@ -122,7 +132,12 @@ def address_of(task_id: str) -> str:
 
 def list_address(query: str = "") -> str:
     """Return the address of the list."""
-    return reverse(LIST) + (f"?{query}" if query else "")
+    return _base() + (f"?{query}" if query else "")
+
+
+@cache
+def _base() -> str:
+    return reverse(LIST)
 
 
 def owner(task: Mapping[str, Any], names: Mapping[str, str]) -> Owner:

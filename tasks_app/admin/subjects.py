@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from pymongo.asynchronous.database import AsyncDatabase
@@ -60,6 +62,21 @@ class Subject:
     def line(self) -> str:
         """Subject and novel in one line, where no mark-up is possible."""
         return _("%(subject)s of “%(novel)s”") % {"subject": self.label, "novel": self.novel} if self.novel else self.label
+
+
+def marked(subject: Subject | None, address: str = "") -> SafeString | str:
+    """Return a subject and its novel as HTML: their order is the language's.
+
+    Args:
+        address: Where the subject leads to; "" for nowhere.
+    """
+    if subject is None:
+        return ""
+    label = format_html('<a href="{}"><bdi>{}</bdi></a>', address, subject.label) if address else format_html("<bdi>{}</bdi>", subject.label)
+    if not subject.novel:
+        return label
+    # Translators: what a task works on, as in "Scene 12 of The Long Rain".
+    return format_html(_("{subject} of {novel}"), subject=label, novel=format_html("<cite><bdi>{}</bdi></cite>", subject.novel))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from tasks_app.admin.audit import AuditLine
 from tasks_app.admin.clocks import Clock, Tick
@@ -47,7 +48,7 @@ def timeline(task: Json, clock: Clock, audit: Sequence[AuditLine]) -> list[Step]
         audit: What staff did to it.
     """
     created = task["createdAt"]
-    steps: list[tuple[datetime, int, Step]] = [(created, 0, Step("created", _("Created"), created))]
+    steps: list[tuple[datetime, int, Step]] = [(created, 0, Step("created", pgettext("step", "Created"), created))]
     attempts = sorted(task.get("attempts", []), key=lambda entry: entry["startedAt"])
     if len(attempts) == MAX_ATTEMPT_RECORDS:
         steps.append((attempts[0]["startedAt"], 1, Step("wait", _("Earlier attempts are not kept."))))

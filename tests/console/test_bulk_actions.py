@@ -1,6 +1,7 @@
 """Actions on all tasks that match: asked for by a page, done in the background, seen and stopped by another page."""
 
 import dataclasses
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -71,6 +72,20 @@ def test_when_confirmed_it_is_handed_to_the_workers_and_leads_to_its_page(client
     for shown in ("Waiting for a worker", "0 of 120", "No worker is running; it begins when one is started.", "status:queued", "flooded", "olga"):
         assert shown in page
     assert statuses() == {"QUEUED": 120}
+
+
+def test_what_has_come_since_the_number_was_named_is_left_alone(client: Any, store: Store, read: Any) -> None:
+    many(3)
+    asked = re.search(r'name="asked" value="(\d+)"', ask(client, "cancel").content.decode())
+    assert asked is not None
+    later = stored.task(createdAt=stored.now() + timedelta(milliseconds=2))
+    mongo.sync_database()[TASKS].insert_one(later)
+    ask(client, "cancel", confirmed="yes", asked=asked[1])
+    assert the_action()["expected"] == 3
+    bulk_run.run(the_action()["_id"])
+    assert read(later["_id"])["status"] == "QUEUED" and statuses()["CANCELLED"] == 3
+    for nonsense in ("x", "99999999999999999999", "9999999999999", "-1", ""):
+        assert ask(client, "cancel", asked=nonsense).status_code == 200
 
 
 def begin(client: Any, action: str, state: str = "") -> str:
@@ -270,6 +285,15 @@ def test_one_that_fails_says_so(client: Any, store: Store, monkeypatch: pytest.M
     assert (the_action()["outcome"], the_action()["error"]) == ("failed", "KeyError")
     assert "KeyError" in client.get(f"{LIST}bulk/{action_id}/").content.decode()
     assert bulk_run.run("gone") == "gone"
+
+
+def test_the_list_shows_what_is_under_way(client: Any, store: Store) -> None:
+    many(3)
+    action_id = begin(client, "cancel")
+    address = f'href="{LIST}bulk/{action_id}/"'
+    assert address in client.get(LIST).content.decode()
+    bulk_run.run(action_id)
+    assert address not in client.get(LIST).content.decode()
 
 
 def test_the_latest_are_listed_and_the_admins_history_leads_to_them(client: Any, store: Store) -> None:

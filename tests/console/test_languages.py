@@ -66,6 +66,8 @@ def said_in_code() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in marks and isinstance(node.args[0], ast.Constant):
                 found.add(str(node.args[0].value))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "pgettext":
+                found.add("\x04".join(str(argument.value) for argument in node.args if isinstance(argument, ast.Constant)))
     return found
 
 

@@ -289,7 +289,7 @@ def test_a_refresh_brings_the_rows_that_are_shown_and_nothing_else_of_the_page(c
     answer = refreshed(client, "status=QUEUED", tasks)
     text = answer.content.decode()
     assert [row.task_id for row in answer.context["rows"]] == tasks
-    assert text.count('hx-swap-oob="true"') == 3 + 10 + 4  # rows, counts, four parts
+    assert text.count('hx-swap-oob="true"') == 3 + 10 + 5  # rows, counts, five parts
     assert "<html" not in text and 'id="site-name"' not in text
 
 
@@ -368,4 +368,4 @@ def test_progress_is_a_bar_with_its_message(client: Any, staff: Staff, store: St
 def test_tokens_of_all_attempts_are_shown(client: Any, store: Store) -> None:
     store(usage={"promptTokens": 1_200, "completionTokens": 34})
     page = client.get(LIST).content.decode()
-    assert "1,234" in page and "1200 in, 34 out" in page
+    assert "1,234" in page and "1,200 in, 34 out" in page

@@ -15,11 +15,11 @@ from tests.support.environment import clean_environment
 
 PASSWORD = "a password for tests"
 
-_MAKE_USERS = """
+MAKE_USERS = f"""
 import django; django.setup()
 from ainoval.accounts.models import User
 for name in ("alice", "bob"):
-    User.objects.create_user(name, password="{password}")
+    User.objects.create_user(name, password="{PASSWORD}")
 """
 
 
@@ -93,8 +93,13 @@ def read_answer(connection: socket.socket) -> Answer:
 
 
 @contextlib.contextmanager
-def running(directory: Path, mongodb_uri: str, database: str) -> Iterator[HttpServer]:
-    """Run the ASGI application with a SQLite file of its own in `directory`, on a MongoDB that runs already."""
+def running(directory: Path, mongodb_uri: str, database: str, *, make_users: str = MAKE_USERS, **settings: str) -> Iterator[HttpServer]:
+    """Run the ASGI application with a SQLite file of its own in `directory`, on a MongoDB that runs already.
+
+    Args:
+        make_users: A program that makes those who can log in.
+        settings: Environment, over the tests' own.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -106,9 +111,9 @@ def running(directory: Path, mongodb_uri: str, database: str) -> Iterator[HttpSe
         "DJANGO_SECRET_KEY": os.environ["DJANGO_SECRET_KEY"],
         "MONGODB_URI": mongodb_uri,
         "MONGODB_DATABASE": database,
-    }
-    for arguments in (["-m", "django", "migrate", "--verbosity", "0"], ["-c", _MAKE_USERS.format(password=PASSWORD)]):
-        subprocess.run([sys.executable, *arguments], env=environment, check=True, timeout=50)
+    } | settings
+    for arguments in (["-m", "django", "migrate", "--verbosity", "0"], ["-c", make_users]):
+        subprocess.run([sys.executable, *arguments], env=environment, check=True, timeout=100)
     log = directory / "server.log"
     command = [sys.executable, "-m", "uvicorn", "ainoval.asgi:application", "--port", str(port), "--log-level", "warning", "--timeout-graceful-shutdown", "2"]
     with log.open("wb") as output:
