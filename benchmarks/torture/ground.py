@@ -48,6 +48,7 @@ def prepared(*apps: str) -> Iterator[Ground]:
         "TASKS_SUBMIT_RATE": "0",
         "TASKS_MAX_QUEUED_PER_USER": "1000000",
         "TORTURE_APPS": ",".join(apps),
+        "TORTURE_FAULTS": str(ground.folder / "faults"),
         MARK: ground.mark,
     }
     try:

@@ -77,6 +77,7 @@ class Line:
             "figures": self.figures,
             "harm": self.harm,
             "reasons": self.reasons,
+            "broken": self.broken,
         }
 
 

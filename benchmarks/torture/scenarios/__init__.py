@@ -2,5 +2,6 @@
 
 from benchmarks.torture.scenario import Scenario
 from benchmarks.torture.scenarios.s1_kill_storm import S1
+from benchmarks.torture.scenarios.s4_faults import S4
 
-SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in (S1,)}
+SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in (S1, S4)}
