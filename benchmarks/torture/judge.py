@@ -3,6 +3,7 @@
 The judge has a connection of its own and uses nothing of the project but the table of states: no lifecycle, no queries, no worker.
 """
 
+import itertools
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -108,7 +109,7 @@ class Evidence:
         return [
             f"{task}: {hold.owner} and {nxt.owner}"
             for task, holds in self.holds.items()
-            for hold, nxt in zip(holds, holds[1:], strict=False)
+            for hold, nxt in itertools.pairwise(holds)
             if hold.ended is nxt.claimed
         ]
 
@@ -168,7 +169,7 @@ class Evidence:
         """
         found = []
         for holds in self.holds.values():
-            for hold, nxt in zip(holds, holds[1:], strict=False):
+            for hold, nxt in itertools.pairwise(holds):
                 if hold.outcome == "lost" and hold.owner in kills:
                     found.append((nxt.claimed.at - kills[hold.owner]).total_seconds())
         return found

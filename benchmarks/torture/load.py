@@ -23,9 +23,7 @@ async def submit(task_type: str, parameters: Iterable[Mapping[str, Any]]) -> lis
     given = list(parameters)
     accepted: list[str] = []
     for start in range(0, len(given), AT_ONCE):
-        group = [
-            operations.submit(USERS[number % len(USERS)], task_type, each) for number, each in enumerate(given[start : start + AT_ONCE], start=start)
-        ]
+        group = [operations.submit(USERS[number % len(USERS)], task_type, each) for number, each in enumerate(given[start : start + AT_ONCE], start=start)]
         accepted += [submitted.task_id for submitted in await asyncio.gather(*group)]
     return accepted
 
@@ -56,7 +54,5 @@ async def wedged(fleet: Fleet, slots: int) -> list[str]:
     owners = set((await fleet.owners()).values())
     probes = await submit("TORTURE_WORK", [{"milliseconds": round(1000 * PROBE_SECONDS)}] * (slots * len(owners)))
     await all_ended(20 + PROBE_SECONDS)
-    took_part = {
-        entry["worker"] async for task in mongo.database()[TASKS].find({"_id": {"$in": probes}}, {"attempts.worker": 1}) for entry in task["attempts"]
-    }
+    took_part = {entry["worker"] async for task in mongo.database()[TASKS].find({"_id": {"$in": probes}}, {"attempts.worker": 1}) for entry in task["attempts"]}
     return sorted(owners - took_part)

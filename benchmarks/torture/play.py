@@ -9,8 +9,8 @@ import sys
 import time
 import traceback
 
-from benchmarks.torture import ground  # first: it clears the environment
-from ainoval import mongo  # isort: skip
+from ainoval import mongo
+from benchmarks.torture import ground
 from benchmarks.torture.scenario import Play
 from benchmarks.torture.scenarios import SCENARIOS
 from benchmarks.torture.score import Line
