@@ -32,8 +32,13 @@ async def submit(task_type: str, number: int, parameters: Json, at_once: int = A
 
 
 async def queue(task_type: str, number: int, parameters: Json) -> None:
-    """Have exactly these tasks of the measured user, all QUEUED: many in one call, where that is there."""
+    """Have exactly these tasks of the measured user, all QUEUED."""
     await forget()
+    await put(task_type, number, parameters)
+
+
+async def put(task_type: str, number: int, parameters: Json) -> None:
+    """Submit tasks: many in one call, where that is there."""
     many = submit_many()
     if many is None:
         return await submit(task_type, number, parameters)

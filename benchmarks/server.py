@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from benchmarks.place import Place
+from benchmarks.processes import Group
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ def writers(number: int) -> list[Writer]:
 
 
 @contextmanager
-def server(place: Place, processes: int) -> Iterator[int]:
-    """Run the API with so many processes; yields its port."""
+def server(place: Place, processes: int) -> Iterator[tuple[int, Group]]:
+    """Run the API with so many processes; yields its port and its processes."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -48,4 +49,4 @@ def server(place: Place, processes: int) -> Iterator[int]:
                 raise SystemExit(f"the server did not start:\n{group.tail()}")
             time.sleep(0.05)
         time.sleep(0.5 + processes * 0.5)
-        yield port
+        yield port, group

@@ -6,6 +6,7 @@ novel, takes a fair-share key and inserts. A type without look-ups is measured b
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks import load
@@ -20,12 +21,12 @@ SECONDS = 4.0
 async def measure(place: Place, rounds: int) -> list[Measured]:
     """Both kinds of task on each number of processes; every accepted one must be stored."""
     people = await asyncio.to_thread(writers, CONNECTIONS)
-    summaries = [_submission(each, "generate-summary", {"sceneId": await _scene(each)}) for each in people]
+    summaries = await submissions(people)
     nothing = [_submission(each, "bench-noop", {}) for each in people]
     rates: dict[tuple[str, int], list[float]] = {}
     for _ in range(rounds):
         for processes in (1, 2):
-            with server(place, processes) as port:
+            with server(place, processes) as (port, _):
                 for name, requests in (("http", summaries), ("http_noop", nothing)):
                     rates.setdefault((name, processes), []).append(await _rate(port, requests, people))
     return [
@@ -33,6 +34,11 @@ async def measure(place: Place, rounds: int) -> list[Measured]:
         for name, what in (("http", "GENERATE_SUMMARY"), ("http_noop", "a type without look-ups"))
         for processes, count in ((1, "one server process"), (2, "two server processes"))
     ]
+
+
+async def submissions(people: Sequence[Writer]) -> list[bytes]:
+    """Return for each writer a submission of GENERATE_SUMMARY for a scene of theirs, which is made here."""
+    return [_submission(each, "generate-summary", {"sceneId": await _scene(each)}) for each in people]
 
 
 async def _rate(port: int, requests: list[bytes], people: list[Writer]) -> float:

@@ -35,7 +35,7 @@ async def measure(place: Place, rounds: int) -> list[Measured]:
     await seed(readers)
     ids = [await _some_ids(reader.user_id) for reader in readers]
     times: dict[str, list[float]] = {}
-    with server(place, PROCESSES) as port:
+    with server(place, PROCESSES) as (port, _):
         for _ in range(rounds):
             for key, target in LISTS.items():
                 times.setdefault(key, []).append(await _p95(port, [load.always(load.request("GET", target, reader.token)) for reader in readers]))
