@@ -21,8 +21,12 @@ from tasks_app.worker.limits import Limits, Live, count_live
 Json = dict[str, Any]
 
 ORDER = [("lane", 1), ("priority", -1), ("fairKey", 1), ("createdAt", 1)]
-# What the choice needs; whole documents are read once, when they are won.
+# What the choice needs; the rest is read once, when they are won.
 CANDIDATE_FIELDS = {"userId": 1, "taskType": 1, "lane": 1, "crashCount": 1, "resource": 1, "fairKey": 1}
+# What an attempt needs; histories and results of earlier lives stay where they are.
+CLAIMED_FIELDS = CANDIDATE_FIELDS | dict.fromkeys(
+    ("parameters", "attempt", "lease.token", "startedAt", "draft", "parentId", "priority", "generation", "waitedSeconds"), 1
+)
 MAX_STREAMS = 150  # MongoDB merges at most 200 index streams for one sorted $in query
 HAND_BACK_SECONDS = (0.02, 0.2)
 
@@ -31,7 +35,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A group that was won: whole documents, under one token."""
+    """A group that was won, under one token: of each task what an attempt needs."""
 
     token: str
     tasks: list[Json]
@@ -67,7 +71,7 @@ class Claimer:
         ids = [task["_id"] for task in chosen]
         try:
             await lifecycle.execute(self._db, lifecycle.claim(ids, owner=self._owner, token=token, lease_seconds=self._lease_seconds))
-            won = await self._tasks.find({"_id": {"$in": ids}, "lease.token": token}).to_list(None)
+            won = await self._tasks.find({"_id": {"$in": ids}, "lease.token": token}, CLAIMED_FIELDS).to_list(None)
             if won and self._limits.any:
                 won = await self._hand_back_excess(won, token)
             won = await self._drop_orphans(won, token)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
@@ -32,7 +33,7 @@ class Live:
             self.resources[resource] += count
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """The limits in force; 0 = none."""
 
@@ -52,7 +53,7 @@ class Limits:
             dict(per_resource),  # with those that have no limit: the claim names every resource that has room
         )
 
-    @property
+    @cached_property
     def any(self) -> bool:
         """Whether anything is limited at all: without limits a claim needs no counting."""
         return bool(self.total or self.per_user or self.per_type or any(self.per_resource.values()))

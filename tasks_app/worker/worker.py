@@ -282,7 +282,8 @@ class Worker:
     def _half_the_threads_are_stuck(self) -> bool:
         now = asyncio.get_running_loop().time()
         stuck = sum(
-            attempt.stopped_at is not None and now - attempt.stopped_at > STUCK_THREAD_SECONDS and attempt.runs_in_thread for attempt in self.attempts.values()
+            attempt.stopped_at is not None and now - attempt.stopped_at > STUCK_THREAD_SECONDS and attempt.executable.runs_in_thread
+            for attempt in self.attempts.values()
         )
         return 2 * stuck >= self.settings.threads
 

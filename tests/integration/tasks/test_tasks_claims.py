@@ -57,15 +57,18 @@ async def test_the_order_is_lane_then_priority_then_fair_key_then_age(db: Db) ->
     assert order == ["urgent", "old", "young", "late key", "child"]
 
 
-async def test_one_claim_returns_whole_documents_under_one_token(db: Db) -> None:
-    await store(db, *(named(str(n)) for n in range(5)))
+async def test_one_claim_returns_what_attempts_need_under_one_token(db: Db) -> None:
+    await store(db, *(named(str(n), draft={"text": "of an earlier attempt"}, result={"text": "of an earlier life"}) for n in range(5)))
 
     group = await claimer(db, "host:1").claim(3)
 
     assert len(group.tasks) == 3
     for claimed in group.tasks:
-        assert (claimed["status"], claimed["lease"]["owner"], claimed["lease"]["token"], claimed["attempt"]) == (S.RUNNING, "host:1", group.token, 1)
-        assert claimed == await read(db, claimed["_id"])
+        kept = await read(db, claimed["_id"])
+        assert (kept["status"], kept["lease"]["owner"], claimed["lease"]["token"], claimed["attempt"]) == (S.RUNNING, "host:1", group.token, 1)
+        assert all(claimed[name] == kept[name] for name in claimed.keys() - {"lease"})
+        assert {"parameters", "draft", "startedAt", "crashCount", "waitedSeconds", "parentId", "priority", "generation"} <= claimed.keys()
+        assert not {"result", "attempts", "progress"} & claimed.keys()
 
 
 async def test_what_is_not_due_yet_is_not_claimed(db: Db) -> None:
