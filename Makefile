@@ -12,11 +12,11 @@ PIP := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint mutants bench demo clean
+.PHONY: help run test check lint mutants bench bench-peers bench-growth demo clean
 
 help: ## List the targets
 	@echo "make TARGET, where TARGET is one of"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "PYTHON=… chooses the interpreter (3.11 or newer), ARGS=… goes to the command, as in: make demo ARGS='--file novel.txt'"
 
 run: .venv/run.stamp ## Start everything in one terminal: MongoDB, server, workers, a demonstration; Ctrl-C stops it
@@ -37,13 +37,19 @@ lint: .venv/test.stamp ## Lint, check the format, the types, and the direction o
 mutants: .venv/test.stamp ## Break the code once for each item of the original design, and see its test go red
 	@$(BIN)/python -m tests.mutants
 
-bench: .venv/run.stamp ## Measure: waiting tasks, throughput, dispatch, submission
+bench: .venv/run.stamp ## Measure: throughput, waiting tasks, dispatch, submission, idleness; two minutes (with ARGS=--large: reading a million, too)
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
+
+bench-peers: .venv/run.stamp .venv-peers/made.stamp ## Measure beside Celery, dramatiq, taskiq, arq, huey, … in turn, and write docs/benchmarks.md; 40 minutes
+	@$(BIN)/python -m benchmarks.peers.compare $(ARGS)
+
+bench-growth: .venv/run.stamp ## Measure with ten thousand and a million ended tasks and 1, 2 and 4 workers, and plot it into benchmarks/plots
+	@$(BIN)/python -m benchmarks.growth $(ARGS)
 
 check: lint test ## What CI runs: lint, then test
 
-clean: ## Remove the environment and all caches; data in var stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
+clean: ## Remove the environments and all caches; data in var stays
+	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
 	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
 
 # The stamps are younger than the requirements they were made from, so that an environment that fits costs nothing.
@@ -61,4 +67,12 @@ clean: ## Remove the environment and all caches; data in var stays
 .venv/test.stamp: requirements-dev.txt .venv/run.stamp
 	@echo "Installing requirements-dev.txt"
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# The peers' own environments, for nothing but benchmarks; arq's packages contradict the others'.
+.venv-peers/made.stamp: benchmarks/peers/requirements.txt benchmarks/peers/requirements-arq.txt
+	@echo "Installing the peers into .venv-peers"
+	@$(PYTHON) -m venv --clear .venv-peers/main && $(PYTHON) -m venv --clear .venv-peers/arq
+	@.venv-peers/main/bin/python -m pip install --quiet -r benchmarks/peers/requirements.txt
+	@.venv-peers/arq/bin/python -m pip install --quiet -r benchmarks/peers/requirements-arq.txt
 	@touch $@

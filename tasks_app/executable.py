@@ -131,7 +131,7 @@ class TaskContext(Protocol):
         """Wait until the lease is certain: call it before anything that costs money or cannot be undone."""
 
     async def save_draft(self, draft: dict[str, Any]) -> None:
-        """Store what was generated before it takes effect. Raises LeaseLost when another attempt has the task."""
+        """Store what was generated before it takes effect (at most 1 MiB). Raises LeaseLost when another attempt has the task."""
 
     async def effect(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do something that must not be cut in half: a cancellation waits for its end, and a result then still counts."""

@@ -57,7 +57,7 @@ def describe(error: BaseException) -> ErrorRecord:
     Coded errors speak for themselves. Of any other exception only its type's name is shown to the user: its text may hold paths, keys or queries, and is
     kept in the traceback, for staff.
     """
-    trace = _storable("".join(traceback.format_exception(error)))
+    trace = storable("".join(traceback.format_exception(error)))
     trace = (
         trace if len(trace) <= TRACEBACK_MAX_LENGTH else f"[the first {len(trace) - TRACEBACK_MAX_LENGTH} characters were cut]\n{trace[-TRACEBACK_MAX_LENGTH:]}"
     )
@@ -116,13 +116,14 @@ def decide(
     return Retry(delay if asked is None else max(asked, delay), record)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """Return a text as MongoDB can store it."""
     # A lone surrogate cannot be encoded, and one text that cannot be stored must not keep a whole bulk of endings from being stored.
     return text.encode("utf-8", "replace").decode()
 
 
 def _bounded(text: str) -> str:
-    text = _storable(text)
+    text = storable(text)
     return text if len(text) <= MESSAGE_MAX_LENGTH else f"{text[:MESSAGE_MAX_LENGTH]} [cut, {len(text)} characters in all]"
 
 
@@ -140,4 +141,4 @@ def _details(error: AinovalError) -> dict[str, Any]:
 
 
 def _key(name: object) -> str:
-    return _storable(str(name)).replace("\0", "").lstrip("$")[:100] or "_"
+    return storable(str(name)).replace("\0", "").lstrip("$")[:100] or "_"

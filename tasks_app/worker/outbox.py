@@ -14,6 +14,7 @@ from pymongo.errors import BulkWriteError
 
 from ainoval import mongo
 from ainoval.logs import get_logger
+from tasks_app import lifecycle
 from tasks_app.documents import TASKS
 from tasks_app.lifecycle import Transition
 from tasks_app.states import TaskStatus
@@ -101,7 +102,8 @@ class Outbox:
         while group or reports:
             transitions = [transition for transition, _ in group] + reports
             try:
-                matched, refused = await self._bulk(transitions)
+                # What was refused is tried alone, so that it keeps nothing else from being stored.
+                matched, refused = await self._bulk(lifecycle.merged(transitions) if not refusals else transitions)
                 if matched == len(transitions):
                     for _, callback in group:
                         callback(Verdict.WRITTEN)

@@ -247,3 +247,28 @@ async def test_every_line_of_a_tasks_life_says_whose_it_is_and_a_blocked_loop_is
         assert {"task_id", "task_type", "user_id", "attempt", "worker"} <= set(line)
         assert "a secret parameter" not in repr(line)
     assert [line["task_id"] for line in of_attempts if line["event"] == "loop_blocked"] == [task_id]
+
+
+async def test_progress_and_drafts_that_cannot_be_stored_end_neither_the_worker_nor_other_tasks(start: Start) -> None:
+    class Reports(TaskExecutable[NoParameters, NoParameters]):
+        """Report what MongoDB cannot store."""
+
+        task_type = "TEST_ODD_REPORTS"
+
+        async def execute(self, parameters: NoParameters, ctx: TaskContext) -> NoParameters:
+            await ctx.progress(message="half a pair: \ud800")
+            await asyncio.sleep(0.3)
+            try:
+                await ctx.progress(current=2**70)
+            except ValueError:
+                await ctx.save_draft({"text": "\udfff"})
+            return NoParameters()
+
+    with registered(Reports):
+        worker = start()
+        other = await submit("TEST_SLEEP", seconds=1.0)
+        task = await ended(await submit("TEST_ODD_REPORTS"), "FAILED")
+        assert task["errorInfo"]["code"] == "bad_draft"
+        assert task["progress"]["message"] == "half a pair: ?"
+        await ended(other, "COMPLETED")
+        assert not worker._draining.is_set()
