@@ -6,7 +6,7 @@ The judge has a connection of its own and uses nothing of the project but the ta
 import itertools
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -176,15 +176,20 @@ class Evidence:
 
     # --- effects ---
 
-    def twice(self) -> list[str]:
-        """Effects that were there twice, and tries by attempts that did not hold their task (any more)."""
+    def twice(self, *, but_for: Collection[str] = ()) -> list[str]:
+        """Effects that were there twice, and tries by attempts that did not hold their task (any more).
+
+        Args:
+            but_for: Owners that were made to try without a lease.
+        """
+        careless = {hold.token for hold in self.all_holds() if hold.owner in but_for}
         lines = Counter((line["task"], line["step"]) for line, _ in self.lines)
         found = [f"{task} step {step}: {count} lines" for (task, step), count in lines.items() if count > 1]
         for line, order in self.tries:
             changes = self.histories.get(line["task"], [])
             position = bisect_right(changes, order, key=lambda change: change.order) - 1
             state = changes[position].after if position >= 0 else None
-            if state is None or (state.get("lease") or {}).get("token") != line["token"]:
+            if line["token"] not in careless and (state is None or (state.get("lease") or {}).get("token") != line["token"]):
                 found.append(f"{line['task']} step {line['step']}: tried without a lease")
         return found if self.ledger_is_unique else [*found, "the ledger has lost its unique index"]
 
