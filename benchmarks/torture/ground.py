@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tests.support.environment  # noqa: F401 - clears the environment of this project's settings
+from benchmarks.processes import Group
+
+ROOT = Path(__file__).resolve().parents[2]
 
 MARK = "TORTURE_RUN"  # in the environment of every process we start, so that whoever is left behind is found
 
@@ -28,6 +31,10 @@ class Ground:
     def data_dir(self) -> Path:
         """What the processes have as AINOVAL_DATA_DIR."""
         return self.folder / "var"
+
+    def run(self, *command: str, name: str, **settings: str) -> Group:
+        """Start a program of the project."""
+        return Group(command, cwd=ROOT, env=os.environ | settings, output=self.folder / f"{name}.log")
 
 
 @contextmanager

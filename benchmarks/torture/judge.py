@@ -24,7 +24,7 @@ Json = dict[str, Any]
 TASKS = "background_tasks"
 LEGAL = {(source.value, target.value) for targets in TRANSITIONS.values() for source, ends in targets.items() for target in ends}
 ENDED = {status.value for status in TERMINAL}
-LEASED = {"RUNNING", "CANCELLING"}
+CANCEL_SECONDS = 2  # a request reaches its worker within half a second; the log's clock counts whole seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +229,33 @@ class Evidence:
         for task, changes in self.histories.items():
             ends = Counter(change.after["generation"] for change in changes if change.after is not None and _ended(change))
             found += [f"{task}: {count} ends in life {life}" for life, count in ends.items() if count > 1]
+        return found
+
+    def ends_without_life(self) -> list[str]:
+        """Ended tasks that did not end exactly once more often than they were requeued."""
+        found = []
+        for task, changes in self.histories.items():
+            ends = sum(map(_ended, changes))
+            requeues = sum(change.statuses[0] in ENDED and change.statuses[1] == "QUEUED" for change in changes)
+            if self.tasks.get(task, {}).get("status") in ENDED and ends != requeues + 1:
+                found.append(f"{task}: {ends} ends, {requeues} requeues")
+        return found
+
+    def completed_after_cancellation(self) -> list[str]:
+        """Work that completed although its cancellation had been asked for before its last effect was begun."""
+        tried: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for line, order in self.tries:
+            tried[line["task"]].append(order)
+        found = []
+        for task, changes in self.histories.items():
+            asked: tuple[int, int] | None = None
+            for change in changes:
+                asked = change.order if change.statuses == ("RUNNING", "CANCELLING") else asked
+                if change.statuses == ("CANCELLING", "COMPLETED") and asked is not None and tried[task]:
+                    mine = [order for order in tried[task] if order < change.order]
+                    # The effect and the request may cross: what had begun within the poll of cancellations counts as finished.
+                    if mine and max(mine)[0] - asked[0] > CANCEL_SECONDS:
+                        found.append(task)
         return found
 
 

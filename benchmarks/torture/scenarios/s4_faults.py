@@ -97,6 +97,6 @@ S4 = Scenario(
     "every call to the database: 10 % fail before, 5 % are executed and reported as failed",
     {"test": Size(120, 2, 5, 60), "quick": Size(400, 5, 10, 150), "full": Size(2_400, 30, 60, 400), "nightly": Size(24_000, 300, 600, 5_000)},
     play,
-    Control("read_back", ("left", "lost", "missing", "twice", "parents_inexact", "foreign_writes", "illegal")),
+    Control("repeatability", ("doubled", "parents_inexact")),
     apps=("faults",),
 )
