@@ -63,7 +63,7 @@ async def plant(db: AsyncDatabase[Json], parent: Json, children: Sequence[ChildT
         try:
             await tasks.insert_many(documents[start : start + INSERT_GROUP], ordered=False)
         except BulkWriteError as exc:
-            if any(error["code"] != DUPLICATE_KEY for error in exc.details["writeErrors"]):
+            if exc.details.get("writeConcernErrors") or any(error["code"] != DUPLICATE_KEY for error in exc.details["writeErrors"]):
                 raise
     if generation:
         await lifecycle.execute(db, lifecycle.keep_children(parent["_id"]))
