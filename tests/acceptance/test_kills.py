@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
-from tasks_app import operations
+from tasks_app import maintenance, operations
 from tasks_app.documents import TASKS
 from tests.conftest import until
 from tests.support.cluster import Cluster, children, count, is_running, stopped
@@ -197,6 +197,25 @@ async def test_a_blocked_event_loop_is_noticed_and_its_worker_replaced(db: Datab
         await until(lambda: workers.workers and workers.workers != [pid], seconds=20, what="a new worker")
     await submit("TEST_NOOP", 3)
     await all_ended(db, 3)
+
+
+async def test_a_blocked_event_loop_renews_no_lease_and_its_late_ending_is_refused(db: Database, cluster: Start) -> None:
+    await cluster(TASKS_WORKERS="1", TASKS_LEASE_SECONDS="1.5").ready(1)
+    [innocent] = await submit("TEST_SLEEP", 1, seconds=20)
+    await running(1)
+    [blocking] = await submit("TEST_BLOCKING", 1, seconds=4)
+    await running(2)
+
+    async def lost() -> bool:
+        await maintenance.recover_lost(db)
+        return await count("QUEUED", _id={"$in": [innocent, blocking]}, crashCount=1) == 2
+
+    await until(lost, seconds=4, what="the end of the blocked loop's leases")
+    await until(lambda: count("COMPLETED", _id=blocking), seconds=20)
+    ended = await db[TASKS].find_one({"_id": blocking}) or {}
+    # The first run ended a moment after it was unblocked; what is stored is the second's ending.
+    assert [entry["outcome"] for entry in ended["attempts"]] == ["lost", "completed"]
+    assert ended["attempts"][0]["token"] != ended["attempts"][1]["token"]
 
 
 async def test_children_of_a_killed_cluster_are_taken_up_by_the_next(db: Database, cluster: Start) -> None:
