@@ -12,9 +12,11 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
+from benchmarks.torture import ground
 from benchmarks.torture.scenario import SIZES
 from benchmarks.torture.scenarios import SCENARIOS
 
@@ -29,7 +31,9 @@ def played(name: str, seed: int, size: str, *, control: bool) -> Json:
     """Play one scenario in a process of its own; return its line."""
     command = [sys.executable, "-m", "benchmarks.torture.play", name, "--seed", str(seed), "--size", size, *(["--control"] if control else [])]
     began = time.monotonic()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    mark = uuid.uuid4().hex
+    environment = os.environ | {ground.MARK: mark}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         output, _ = process.communicate(timeout=PATIENCE_SECONDS[size])
         line: Json = json.loads(output.splitlines()[-1])
@@ -41,6 +45,7 @@ def played(name: str, seed: int, size: str, *, control: bool) -> Json:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        ground.clear_up(mark)
     return line
 
 

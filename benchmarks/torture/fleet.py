@@ -33,9 +33,19 @@ class Fleet:
     Args:
         workers: Worker processes of each cluster.
         settings: Environment of all of them; `per_cluster` adds to it for each.
+        prefixes: What is put before each one's command.
     """
 
-    def __init__(self, ground: Ground, *, clusters: int = 2, workers: int = 2, per_cluster: list[dict[str, str]] | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        *,
+        clusters: int = 2,
+        workers: int = 2,
+        per_cluster: list[dict[str, str]] | None = None,
+        prefixes: list[list[str]] | None = None,
+        **settings: str,
+    ) -> None:
         self.ground = ground
         self.workers_each = workers
         self.restarts = 0
@@ -47,13 +57,14 @@ class Fleet:
             "TASKS_SHUTDOWN_GRACE": f"{GRACE_SECONDS:g}",
             "TASKS_WORKERS": str(workers),
         }
+        self._prefixes = prefixes or [[] for _ in per_cluster or range(clusters)]
         self._settings = [base | settings | more for more in per_cluster or [{}] * clusters]
         self.clusters: list[Cluster] = []
         self._supervisor: asyncio.Task[None] | None = None
 
     def _start(self, number: int) -> Cluster:
         self._starts += 1
-        return Cluster(self.ground.folder / f"cluster-{number}-{self._starts}.log", **self._settings[number])
+        return Cluster(self.ground.folder / f"cluster-{number}-{self._starts}.log", prefix=self._prefixes[number], **self._settings[number])
 
     async def __aenter__(self) -> Self:
         self.clusters = [self._start(number) for number in range(len(self._settings))]

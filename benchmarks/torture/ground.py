@@ -5,10 +5,11 @@ Import this before anything of the project: the settings are read once, and noth
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,14 +39,25 @@ class Ground:
 
 
 @contextmanager
-def prepared(*apps: str) -> Iterator[Ground]:
-    """Set up Django, its tables, and a MongoDB with its indexes; stop and remove all of it at the end.
+def folder() -> Iterator[Ground]:
+    """Make the folder, and remove it at the end."""
+    mark = os.environ.get(MARK) or uuid.uuid4().hex
+    path = Path(tempfile.gettempdir()) / f"ainoval-torture-{mark}"
+    path.mkdir(mode=0o700)
+    try:
+        yield Ground(path, mark)
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def prepared(ground: Ground, *apps: str, mongodb_uri: str = "") -> Iterator[None]:
+    """Set up Django, its tables, and a MongoDB with its indexes; stop it at the end.
 
     Args:
-        apps: More apps for this process and those it starts (`faults`, `control`, …): see `benchmarks.torture.settings`.
+        apps: More apps for this process and those it starts (`faults`, `controls`, …): see `benchmarks.torture.settings`.
+        mongodb_uri: A replica set to use instead of the project's own server.
     """
-    folder = Path(tempfile.mkdtemp(prefix="ainoval-torture-"))
-    ground = Ground(folder, uuid.uuid4().hex)
     os.environ |= {
         "AINOVAL_DATA_DIR": str(ground.data_dir),
         "AINOVAL_LOG_LEVEL": "ERROR",
@@ -58,23 +70,35 @@ def prepared(*apps: str) -> Iterator[Ground]:
         "TORTURE_FAULTS": str(ground.folder / "faults"),
         MARK: ground.mark,
     }
+    if mongodb_uri:
+        os.environ["MONGODB_URI"] = mongodb_uri
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    from ainoval import indexes, mongo, mongod
+
     try:
-        import django
-
-        django.setup()
-        from django.core.management import call_command
-
-        from ainoval import indexes, mongo, mongod
-
-        try:
-            call_command("migrate", verbosity=0)
-            indexes.ensure_indexes()
-            yield ground
-        finally:
-            mongo.disconnect()
-            mongod.stop_if_last(ground.data_dir)
+        call_command("migrate", verbosity=0)
+        indexes.ensure_indexes()
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        mongo.disconnect()
+        mongod.stop_if_last(ground.data_dir)
+
+
+def clear_up(mark: str) -> None:
+    """Remove what a run has left that did not come to its end: its processes, its MongoDB and its folder."""
+    from ainoval import mongod
+
+    for pid in marked(mark):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    path = Path(tempfile.gettempdir()) / f"ainoval-torture-{mark}"
+    with suppress(mongod.MongodUnavailable):
+        mongod.stop_if_last(path / "var")
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def marked(mark: str) -> set[int]:

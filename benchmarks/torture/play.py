@@ -28,7 +28,7 @@ def main() -> int:
     scenario = SCENARIOS[options.scenario]
     if options.control:
         os.environ["TORTURE_BREAK"] = scenario.control.safeguard
-    with ground.prepared(*scenario.apps, *(["controls"] if options.control else [])) as place:
+    with ground.folder() as place, ground.prepared(place, *scenario.apps, *(["controls"] if options.control else [])):
         make_indexes()
         line = Line(scenario.name, scenario.title, options.seed, options.size)
 
