@@ -12,19 +12,30 @@ from typing import Any
 from pymongo import MongoClient
 
 from ainoval import mongo
+from tasks_app import registry
 from tasks_app.conf import task_settings
 from tasks_app.worker.claims import Claimer
 from tasks_app.worker.limits import Limits
+from tasks_app.worker.worker import CLAIM_GROUP
 
 Json = dict[str, Any]
 
 GROUP = 50
 EMPTY_ROUNDS = 4
+FORK_SECONDS = 3.0
 PROFILE_BYTES = 256 * 1024 * 1024
+
+
+def own_types_only() -> None:
+    """Forget this program's task types: a search past limits costs keys for each type that there is, and the project has four."""
+    for executable in registry.all_types():
+        if executable.task_type.startswith("TORTURE_"):
+            registry.unregister(executable.task_type)
 
 
 def claim_everything(seed: int, per_user: int, start_at: float) -> list[tuple[str, str]]:
     """Claim until nothing is due (for this process's limits); return the tasks with the tokens they were won under."""
+    own_types_only()
 
     async def claims() -> list[tuple[str, str]]:
         rng = random.Random(seed)
@@ -46,12 +57,22 @@ def claim_everything(seed: int, per_user: int, start_at: float) -> list[tuple[st
     return asyncio.run(claims())
 
 
+async def claim_alone(number: int, *, per_user: int = 0) -> int:
+    """Let one worker claim so many tasks, in groups as large as a worker's; return how many it won."""
+    own_types_only()
+    claimer = Claimer(mongo.database(), "claimer:alone", Limits(0, per_user, {}, {}), task_settings())
+    won = 0
+    while won < number and (group := await claimer.claim(CLAIM_GROUP)).tasks:
+        won += len(group.tasks)
+    return won
+
+
 async def claim_at_once(claimers: int, seed: int, *, per_user: int = 0) -> list[list[tuple[str, str]]]:
     """Let so many processes claim everything; return what each of them won."""
     loop = asyncio.get_running_loop()
     # Forked, not started anew: sixteen interpreters that load the project would take longer than what is measured.
     with ProcessPoolExecutor(claimers, mp_context=multiprocessing.get_context("fork")) as pool:
-        start_at = time.time() + 1.0
+        start_at = time.time() + FORK_SECONDS
         return list(await asyncio.gather(*(loop.run_in_executor(pool, claim_everything, seed + number, per_user, start_at) for number in range(claimers))))
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ainoval import mongo
@@ -66,7 +67,8 @@ async def stop(on: Play, fleet: Fleet, number: int, kind: str) -> Stop:
     began = time.monotonic()
     for _ in range(5 if kind == "burst" else 1):
         if kind == "burst":
-            os.killpg(cluster.pid, signal.SIGTERM)  # the whole group, as a terminal or a service manager may
+            with suppress(ProcessLookupError):
+                os.killpg(cluster.pid, signal.SIGTERM)  # the whole group, as a terminal or a service manager may
             await asyncio.sleep(0.1)
         else:
             cluster.terminate()
