@@ -26,7 +26,7 @@ demo: .venv/run.stamp ## The main job, end to end: import a novel, summarise eve
 	@$(BIN)/python manage.py demo $(ARGS)
 
 test: .venv/test.stamp ## Run the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m tests.run $(ARGS)
 
 lint: .venv/test.stamp ## Lint, check the format, the types, and the direction of the imports
 	$(BIN)/python -m ruff check .

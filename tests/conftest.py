@@ -82,9 +82,10 @@ def api(database_name: str, db_access: None) -> Callable[[Any], APIClient]:
     return client
 
 
-async def until(condition: Callable[[], Any], *, seconds: float = 10.0, what: str = "the condition") -> Any:
-    """Wait until `condition()` (plain or async) is true; return its value. Fails after `seconds`."""
+async def until(condition: Callable[[], Any], *, seconds: float = 60.0, what: str = "the condition") -> Any:
+    """Wait until `condition()` (plain or async) is true; return its value. Fails after `seconds`, which are a guard against hanging, not a measurement."""
     deadline = asyncio.get_running_loop().time() + seconds
+    pause = 0.01
     while True:
         value = condition()
         if asyncio.iscoroutine(value):
@@ -92,4 +93,5 @@ async def until(condition: Callable[[], Any], *, seconds: float = 10.0, what: st
         if value:
             return value
         assert asyncio.get_running_loop().time() < deadline, f"{what} did not come true within {seconds} s"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
+        pause = min(1.3 * pause, 0.1)  # who waits long must not take the processor from what is waited for
