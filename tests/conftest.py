@@ -1,28 +1,37 @@
-"""Fixtures for all tests: a real MongoDB (one server a session, a database a test), users, and clients that are logged in."""
+"""Fixtures for all tests: a real MongoDB (a server and a database for each process, empty for each test), users, and clients that are logged in."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from pymongo.asynchronous.database import AsyncDatabase
 from rest_framework.test import APIClient
 
-from ainoval import indexes, mongo
+from ainoval import mongo
+from tests.support.databases import shared_database
 
 Json = dict[str, Any]
 
 
+def pytest_configure() -> None:
+    """A cheap password hash: the real one costs a third of a second for each user."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give Django's own tables to each test that asks for them by `db_access`."""
+    for item in items:
+        if "db_access" in getattr(item, "fixturenames", ()) and item.get_closest_marker("django_db") is None:
+            item.add_marker(pytest.mark.django_db)
+
+
 @pytest.fixture
 def database_name() -> Iterator[str]:
-    """A database of this test's own, with its indexes, dropped afterwards."""
-    name = f"test_{uuid.uuid4().hex[:16]}"
-    mongo.use_database(name)
-    indexes.ensure_indexes()
-    yield name
-    mongo.sync_database().client.drop_database(name)
-    mongo.use_database(None)
+    """A database with its indexes that is empty: shared by all tests of this process, emptied after each."""
+    with shared_database() as name:
+        yield name
 
 
 @pytest.fixture
@@ -63,8 +72,8 @@ def olga(db_access: None) -> Any:
 
 
 @pytest.fixture
-def db_access(transactional_db: None) -> None:
-    """Django's own tables."""
+def db_access() -> None:
+    """Django's own tables, rolled back after the test. Threads of a test's own see them only with `django_db(transaction=True)`."""
 
 
 @pytest.fixture
