@@ -8,6 +8,8 @@ ifndef PIP_CACHE_DIR
 export PIP_NO_CACHE_DIR ?= 1
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The tests start Python a hundred times; without its cache of compiled modules (inside this folder, too) each start would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help

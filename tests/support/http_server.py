@@ -15,9 +15,11 @@ from tests.support.environment import clean_environment
 
 PASSWORD = "a password for tests"
 
-_MAKE_USERS = """
+_PREPARE = """
 import django; django.setup()
+from django.core.management import call_command
 from ainoval.accounts.models import User
+call_command("migrate", verbosity=0)
 for name in ("alice", "bob"):
     User.objects.create_user(name, password="{password}")
 """
@@ -107,8 +109,7 @@ def running(directory: Path, mongodb_uri: str, database: str) -> Iterator[HttpSe
         "MONGODB_URI": mongodb_uri,
         "MONGODB_DATABASE": database,
     }
-    for arguments in (["-m", "django", "migrate", "--verbosity", "0"], ["-c", _MAKE_USERS.format(password=PASSWORD)]):
-        subprocess.run([sys.executable, *arguments], env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", _PREPARE.format(password=PASSWORD)], env=environment, check=True, timeout=120)
     log = directory / "server.log"
     command = [sys.executable, "-m", "uvicorn", "ainoval.asgi:application", "--port", str(port), "--log-level", "warning", "--timeout-graceful-shutdown", "2"]
     with log.open("wb") as output:
