@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from ainoval import mongo
 from tests.support.databases import shared_database
+from tests.support.registered import forget_test_types
 
 Json = dict[str, Any]
 
@@ -42,7 +43,8 @@ async def db(database_name: str) -> AsyncIterator[AsyncDatabase[Json]]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _close_connections() -> Iterator[None]:
+def _session() -> Iterator[None]:
+    forget_test_types()
     yield
     mongo.disconnect()
 
