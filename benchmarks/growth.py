@@ -122,10 +122,10 @@ def draw(points: Sequence[Point], folder: Path) -> list[Path]:
             by_size,
             across_sizes(submit_one="one at a time", submit_fifty="50 at once", submit_many="1,000 in one call"),
         ),
-        "memory": plots.bars(
-            "Memory of a waiting task", "KiB, in one worker", [f"{number:,} waiting" for number, _ in memory], {"PSS": [value for _, value in memory]}, digits=1
-        ),
     }
+    if memory:
+        counts = [f"{number:,} waiting" for number, _ in memory]
+        charts["memory"] = plots.bars("Memory of a waiting task", "KiB, in one worker", counts, {"PSS": [value for _, value in memory]}, digits=1)
     paths = []
     for name, chart in charts.items():
         path = folder / f"growth-{name}.svg"

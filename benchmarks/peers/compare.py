@@ -66,9 +66,11 @@ def main() -> None:
     if options.json:
         tables.write_lines(options.json, measured)
     print("\n" + page.figures_as_text(measured))
-    target = options.page or (PAGE if not options.figures and not options.peers else None)
+    asked = {"--figures": options.figures, "--peers": options.peers}
+    narrowed = " ".join(f"{name} '{value}'" for name, value in asked.items() if value)
+    target = options.page or (None if narrowed else PAGE)
     if target:
-        target.write_text(page.page(measured, peers, options.rounds, time.monotonic() - start))
+        target.write_text(page.page(measured, peers, options.rounds, time.monotonic() - start, narrowed))
 
 
 async def compare(place: Place, figures: list[str], peers: list[Peer], rounds: int) -> list[Measured]:
