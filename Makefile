@@ -8,6 +8,8 @@ ifndef PIP_CACHE_DIR
 export PIP_NO_CACHE_DIR ?= 1
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The tests start Python a hundred times; without its cache of compiled modules (inside this folder, too) each start would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
@@ -26,7 +28,7 @@ demo: .venv/run.stamp ## The main job, end to end: import a novel, summarise eve
 	@$(BIN)/python manage.py demo $(ARGS)
 
 test: .venv/test.stamp ## Run the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m tests.run $(ARGS)
 
 lint: .venv/test.stamp ## Lint, check the format, the types, and the direction of the imports
 	$(BIN)/python -m ruff check .

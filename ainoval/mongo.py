@@ -10,6 +10,7 @@ import threading
 from collections.abc import Coroutine
 from functools import cache
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 from weakref import WeakKeyDictionary
 
 import mongoengine
@@ -50,17 +51,22 @@ HINT = WriteConcern(w=1, j=False)
 
 CODEC: CodecOptions[Json] = CodecOptions(tz_aware=True)
 
-_CLIENT_OPTIONS: Json = {
+# What the promises rest on: not for a URI to change.
+_FIXED: Json = {
     "tz_aware": True,
     "uuidRepresentation": "standard",
     "w": "majority",
     "journal": True,
     "retryWrites": True,
     "retryReads": True,
+}
+# What an operator may know better, and say in the URI.
+_UNLESS_THE_URI_SAYS: Json = {
     "serverSelectionTimeoutMS": 3_000,
     "connectTimeoutMS": 3_000,
     "socketTimeoutMS": 30_000,
     "waitQueueTimeoutMS": 10_000,
+    "maxPoolSize": 100,
     "appname": "ainoval",
 }
 
@@ -77,6 +83,12 @@ def uri() -> str:
     """
     configured = settings.AINOVAL.mongodb_uri
     return configured.get_secret_value() if configured else mongod.ensure_running(settings.AINOVAL.data_dir)
+
+
+def client_options(for_uri: str) -> Json:
+    """Return the options of each client, without those that the URI sets and may set."""
+    said = {name.lower() for name, _ in parse_qsl(urlsplit(for_uri).query, keep_blank_values=True)}
+    return _FIXED | {name: value for name, value in _UNLESS_THE_URI_SAYS.items() if name.lower() not in said}
 
 
 def database_name() -> str:
@@ -98,7 +110,7 @@ def database() -> AsyncDatabase[Json]:
     loop = asyncio.get_running_loop()
     client = _clients.get(loop)
     if client is None:
-        client = _clients[loop] = AsyncMongoClient(uri(), maxPoolSize=100, **_CLIENT_OPTIONS)
+        client = _clients[loop] = AsyncMongoClient(uri(), **client_options(uri()))
     return client[database_name()]
 
 
@@ -155,7 +167,7 @@ def sync_database() -> Database[Json]:
     global _sync_client
     if _sync_client is None:
         # connect=False: no thread is started before the first use, so that a fork meanwhile is safe.
-        _sync_client = mongoengine.connect(database_name(), host=uri(), connect=False, **_CLIENT_OPTIONS)
+        _sync_client = mongoengine.connect(database_name(), host=uri(), connect=False, **client_options(uri()))
     return _sync_client[database_name()]
 
 

@@ -9,6 +9,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.logs import get_logger
@@ -80,6 +81,28 @@ class Claimer:
             raise
         place = {task_id: index for index, task_id in enumerate(ids)}
         return Claimed(token, sorted(won, key=lambda task: place[task["_id"]]))
+
+    async def claim_first(self, slots: int, *, quarantine_free: bool = True) -> Claimed:
+        """Take the first due task by one command instead of three: for an idle worker that was woken, whose next claim looks for more.
+
+        While something is at its limit it is a whole claim. A task that was lost twice is always left to one.
+        """
+        if self._limits.any and self._limits.reached(await count_live(self._db)):
+            return await self.claim(slots, quarantine_free=quarantine_free)
+        token = uuid.uuid4().hex
+        scope: Json = {"taskType": {"$in": sorted(self._types)}, "crashCount": {"$lt": QUARANTINE_AFTER_LOSSES}}
+        first = lifecycle.claim_first(scope, owner=self._owner, token=token, lease_seconds=self._lease_seconds)
+        try:
+            task = await self._tasks.find_one_and_update(
+                first.filter, first.update, CLAIMED_FIELDS, sort=ORDER, hint="claim", return_document=ReturnDocument.AFTER
+            )
+            won = [task] if task is not None else []
+            if won and self._limits.any:
+                won = await self._hand_back_excess(won, token)
+            return Claimed(token, await self._drop_orphans(won, token))
+        except BaseException:
+            self.unanswered.add(token)
+            raise
 
     # --- which tasks ---
 

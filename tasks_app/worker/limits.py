@@ -71,6 +71,15 @@ class Limits:
             return "provider_limited"
         return None
 
+    def reached(self, live: Live) -> bool:
+        """Return whether anything is at its limit."""
+        return bool(
+            (self.total and live.total >= self.total)
+            or (self.per_user and any(count >= self.per_user for count in live.users.values()))
+            or any(limit and live.types[name] >= limit for name, limit in self.per_type.items())
+            or any(limit and live.resources[name] >= limit for name, limit in self.per_resource.items())
+        )
+
     def excess(self, claimed: Iterable[Json], live: Live) -> list[Json]:
         """Return which of the claimed tasks must go back, the last first, so that no limit is exceeded. `live` counts them too, and is changed."""
         over: list[Json] = []

@@ -211,6 +211,7 @@ class Worker:
     # --- claiming ---
 
     async def _claims(self) -> None:
+        hinted = False
         while not self._draining.is_set():
             free = self.settings.worker_concurrency - len(self.attempts)
             if free <= 0:
@@ -222,7 +223,8 @@ class Worker:
             try:
                 before = time.monotonic()
                 quarantine_free = not any(attempt.in_quarantine for attempt in self.attempts.values())
-                claimed = await self._claimer.claim(min(free, CLAIM_GROUP), quarantine_free=quarantine_free)
+                claim = self._claimer.claim_first if hinted else self._claimer.claim
+                claimed = await claim(min(free, CLAIM_GROUP), quarantine_free=quarantine_free)
             except mongo.UNAVAILABLE as exc:
                 self._leases.lost_contact()
                 log.warning("claim_failed", worker=self.identity.owner, error=type(exc).__name__)
@@ -233,10 +235,11 @@ class Worker:
                 self.attempts[attempt.task_id] = attempt
                 attempt.start()
             if claimed.tasks:
+                hinted = False
                 self._wake.busy()
                 await self._advance(max(task["fairKey"] for task in claimed.tasks))
             else:
-                await self._wake.wait(POLL_SECONDS)
+                hinted = await self._wake.wait(POLL_SECONDS)
 
     async def _advance(self, fair_key: float) -> None:
         try:

@@ -19,6 +19,8 @@ from tests.support.cluster import Cluster, count
 Start = Callable[..., Cluster]
 Database = AsyncDatabase[dict[str, Any]]
 
+pytestmark = pytest.mark.timeout(300)
+
 WAITING = 2_000
 MOST_KIB_FOR_EACH = 32
 
@@ -36,7 +38,7 @@ async def all_in(status: str, number: int) -> None:
     async def reached() -> bool:
         return await count(status) == number
 
-    await until(reached, seconds=30, what=f"{number} tasks {status}")
+    await until(reached, seconds=120, what=f"{number} tasks {status}")
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="the resident set is read from /proc")
@@ -48,13 +50,14 @@ async def test_two_thousand_waiting_tasks_fit_in_one_worker_and_cost_it_little(d
     await store(db, "TEST_SLEEP", WAITING, seconds=60)
     await all_in("RUNNING", WAITING)
     busy = processor_seconds(pid)
-    await asyncio.sleep(3)
-    busy = processor_seconds(pid) - busy
+    await asyncio.sleep(2)
+    busy = (processor_seconds(pid) - busy) / 2
     each = (resident_kib(pid) - before) / WAITING
     threads = len(os.listdir(f"/proc/{pid}/task"))
-    print(f"{WAITING:,} waiting tasks: {each:.1f} KiB each, {threads} threads, {busy / 3:.1%} of a core")
+    print(f"{WAITING:,} waiting tasks: {each:.1f} KiB each, {threads} threads, {busy:.1%} of a core")
     assert each < MOST_KIB_FOR_EACH
     assert threads < 50
+    assert busy < 0.5
 
 
 async def test_the_log_says_whether_a_task_ran_on_the_loop_or_in_a_thread(db: Database, cluster: Start) -> None:

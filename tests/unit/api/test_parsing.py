@@ -96,12 +96,12 @@ def test_the_largest_integers_of_64_bits_and_whole_surrogate_pairs_are_kept() ->
 
 @pytest.mark.parametrize("body", [b'["' + b'\\"' * 500_000, b'{"a":' + b" " * 1_000_000, b"1" * 1_000_000, b"1." + b"1" * 1_000_000])
 def test_a_large_hostile_body_costs_no_more_than_a_large_one(body: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     try:
         parse_json(body)
     except MalformedBody:
         pass
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
