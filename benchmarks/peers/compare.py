@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks import tables
 from benchmarks.bench import closing
-from benchmarks.figures import dispatch, drain, http, idle, many_waits, reads, submission, waits
+from benchmarks.figures import dispatch, drain, floor, http, idle, many_waits, reads, submission, waits
 from benchmarks.measured import Measured, merged
 from benchmarks.peers import page, runs, servers
 from benchmarks.peers.catalogue import PEERS, Peer
@@ -30,6 +30,7 @@ Theirs = Callable[[runs.Stage], Awaitable[list[Measured]]]
 
 # By the names of `--figures`: ours, theirs, and which peers take part.
 FIGURES: dict[str, tuple[Ours, Theirs | None, Callable[[Peer], bool]]] = {
+    "floor": (floor.measure, None, lambda peer: False),
     "drain": (drain.measure, runs.measure_drain, lambda peer: True),
     "io": (waits.measure, runs.measure_waits, lambda peer: peer.waits is not None),
     "io10k": (many_waits.measure, runs.measure_many_waits, lambda peer: peer.many_waits is not None),
