@@ -1,6 +1,7 @@
 """`TaskViewSet`: parse, call one operation or query, present."""
 
 import re
+from functools import cache
 from typing import Any
 
 from django.urls import reverse
@@ -112,6 +113,7 @@ def live_workers() -> int:
     return mongo.run(presenters.waiting_facts()).workers
 
 
+@cache
 def _type(executable: registry.AnyExecutable) -> Json:
     return TaskType(
         task_type=executable.task_type,

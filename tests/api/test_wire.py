@@ -213,3 +213,24 @@ def test_what_was_accepted_can_be_read(server: HttpServer, token: dict[str, str]
         for entry in answer.json()["content"]:  # type: ignore[attr-defined]
             name = "novelId" if "novelId" in entry else "taskId"
             assert server.request("GET", f"{target.split('?')[0]}/{entry[name]}", headers=token).status == 200
+
+
+def test_files_pages_and_cookies_come_whole_through_the_threads(server: HttpServer) -> None:
+    from django.contrib.staticfiles import finders
+
+    path = finders.find("admin/css/base.css")
+    assert isinstance(path, str)
+    sheet = server.request("GET", "/static/admin/css/base.css")
+    assert (sheet.status, sheet.body) == (200, Path(path).read_bytes())
+    assert sheet.headers["content-type"].startswith("text/css")
+    page = server.request("GET", "/admin/login/")
+    assert page.status == 200 and b"</html>" in page.body
+    assert page.headers["set-cookie"].startswith("csrftoken=")
+
+
+def test_a_hundred_requests_at_once_are_all_answered(server: HttpServer, token: dict[str, str]) -> None:
+    with ThreadPoolExecutor(100) as threads:
+        answers = list(threads.map(lambda number: server.request("GET", f"/api/tasks?size={number}", headers=token), range(1, 101)))
+
+    assert [answer.status for answer in answers] == [200] * 100
+    assert [answer.json()["size"] for answer in answers] == list(range(1, 101))
