@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint mutants bench demo clean
+.PHONY: help run test check lint mutants fuzz bench demo clean
 
 help: ## List the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -38,6 +38,9 @@ lint: .venv/test.stamp ## Lint, check the format, the types, and the direction o
 
 mutants: .venv/test.stamp ## Break the code once for each item of the original design, and see its test go red
 	@$(BIN)/python -m tests.mutants
+
+fuzz: .venv/fuzz.stamp ## Malformed and generated requests at a running server: not one 5xx, and answers as described
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: .venv/run.stamp ## Measure: waiting tasks, throughput, dispatch, submission
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
@@ -63,4 +66,9 @@ clean: ## Remove the environment and all caches; data in var stays
 .venv/test.stamp: requirements-dev.txt .venv/run.stamp
 	@echo "Installing requirements-dev.txt"
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+.venv/fuzz.stamp: requirements-fuzz.txt .venv/test.stamp
+	@echo "Installing requirements-fuzz.txt"
+	@$(PIP) -r requirements-fuzz.txt
 	@touch $@

@@ -95,8 +95,13 @@ def read_answer(connection: socket.socket) -> Answer:
 
 
 @contextlib.contextmanager
-def running(directory: Path, mongodb_uri: str, database: str) -> Iterator[HttpServer]:
-    """Run the ASGI application with a SQLite file of its own in `directory`, on a MongoDB that runs already."""
+def running(directory: Path, mongodb_uri: str, database: str, *, processes: int = 1, **settings: str) -> Iterator[HttpServer]:
+    """Run the ASGI application with a SQLite file of its own in `directory`, on a MongoDB that runs already.
+
+    Args:
+        processes: How many share the port.
+        settings: Environment, over what a developer gets.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -108,10 +113,12 @@ def running(directory: Path, mongodb_uri: str, database: str) -> Iterator[HttpSe
         "DJANGO_SECRET_KEY": os.environ["DJANGO_SECRET_KEY"],
         "MONGODB_URI": mongodb_uri,
         "MONGODB_DATABASE": database,
+        **settings,
     }
     subprocess.run([sys.executable, "-c", _PREPARE.format(password=PASSWORD)], env=environment, check=True, timeout=120)
     log = directory / "server.log"
-    command = [sys.executable, "-m", "uvicorn", "ainoval.asgi:application", "--port", str(port), "--log-level", "warning", "--timeout-graceful-shutdown", "2"]
+    command = [sys.executable, "-m", "uvicorn", "ainoval.asgi:application", "--port", str(port), "--workers", str(processes)]
+    command += ["--log-level", "warning", "--timeout-graceful-shutdown", "2"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
