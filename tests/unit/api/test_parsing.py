@@ -89,6 +89,14 @@ def test_text_below_the_deepest_level_is_checked_too() -> None:
         parse_json(b"[" * MAX_DEPTH + b'"\\u0000"' + b"]" * MAX_DEPTH)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("105.0", 105), ("1e3", 1000), ("-0.0", 0), ("1.5", 1.5), ("1e300", 1e300), ("9007199254740993.0", 9007199254740992.0)]
+)
+def test_a_number_without_a_fraction_is_an_integer_however_it_is_written(text: str, value: float) -> None:
+    parsed = parse_json(text.encode())
+    assert (parsed, type(parsed)) == (value, type(value))
+
+
 def test_the_largest_integers_of_64_bits_and_whole_surrogate_pairs_are_kept() -> None:
     assert parse_json(b"[9223372036854775807, -9223372036854775808]") == [2**63 - 1, -(2**63)]
     assert parse_json(b'"\\ud83d\\ude00"') == "😀"
