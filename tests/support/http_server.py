@@ -18,8 +18,10 @@ PASSWORD = "a password for tests"
 _PREPARE = """
 import django; django.setup()
 from django.core.management import call_command
+from ainoval import indexes
 from ainoval.accounts.models import User
 call_command("migrate", verbosity=0)
+indexes.ensure_indexes()
 for name in ("alice", "bob"):
     User.objects.create_user(name, password="{password}")
 """
@@ -46,6 +48,7 @@ class HttpServer:
 
     port: int
     log: Path
+    environment: dict[str, str]
 
     def exchange(self, data: bytes, *, seconds: float = 90.0) -> Answer:
         """Send these bytes on a fresh connection and return the first answer (status 0: the server closed without one)."""
@@ -123,7 +126,7 @@ def running(directory: Path, mongodb_uri: str, database: str, *, processes: int 
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
             _wait_until_it_answers(port, process, log)
-            yield HttpServer(port, log)
+            yield HttpServer(port, log, environment)
         finally:
             process.terminate()
             try:
