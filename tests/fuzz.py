@@ -1,8 +1,9 @@
-"""Fuzz the running server: `make fuzz`, or `python -m tests.fuzz [--requests N] [--seconds S] [--seed N]`.
+"""Fuzz the project: `make fuzz`, or `python -m tests.fuzz [--requests N] [--seconds S] [--seed N]`.
 
-A real server, with a worker and a novel to work on, is sent malformed requests by the thousand, and then what schemathesis makes of the server's own
-OpenAPI document: requests that fit it, requests that do not, and sequences of them. Not one may be answered with a server error, every answer must be as
-the document says, and at the end everything that was taken in must be readable. The exit code says whether that was so; the seed makes a run repeatable.
+The property tests look for new examples. Then a real server, with a worker and novels to work on, is sent malformed requests by the thousand, and what
+schemathesis makes of the server's own OpenAPI document: requests that fit it, requests that do not, and sequences of them. Not one may be answered with
+a server error, every answer must be as the document says, and at the end everything that was taken in must be readable. The exit code says whether that
+was so; the seed makes a run repeatable.
 """
 
 import argparse
@@ -81,12 +82,20 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="of both; another one each time")
     options = parser.parse_args()
     print(f"Seed {options.seed}.", flush=True)
+    if properties(options.seed):
+        return 1
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         try:
             with running(Path(folder), mongod.ensure_running(DATA_DIR), "fuzz", processes=2, **NO_LIMITS) as server, worker(server, Path(folder)):
                 return fuzz(server, Path(folder), options.requests, options.seconds, options.seed)
         finally:
             mongod.stop_if_last(DATA_DIR)
+
+
+def properties(seed: int) -> int:
+    """Run the property tests on examples of their own; return pytest's exit code."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-m", "hypothesis", f"--hypothesis-seed={seed}", "tests/unit"]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
 def fuzz(server: HttpServer, folder: Path, requests: int, seconds: int, seed: int) -> int:

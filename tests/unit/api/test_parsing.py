@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ainoval.api.errors import MalformedBody, UnsupportedMediaType
@@ -21,12 +21,14 @@ keys = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4), max_leaves=20)
 
 
+@settings(deadline=None)
 @given(values)
 def test_what_can_be_stored_is_read_as_it_was_written(value: object) -> None:
     assert parse_json(json.dumps(value).encode()) == value
     assert parse_json(json.dumps(value, ensure_ascii=False).encode()) == value
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_any_bytes_are_either_read_or_refused_with_words(data: bytes) -> None:
     try:
