@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint mutants bench bench-peers bench-growth demo clean
+.PHONY: help run test check lint mutants fuzz bench bench-peers bench-growth demo clean
 
 help: ## List the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -38,6 +38,9 @@ lint: .venv/test.stamp ## Lint, check the format, the types, and the direction o
 
 mutants: .venv/test.stamp ## Break the code once for each item of the original design, and see its test go red
 	@$(BIN)/python -m tests.mutants
+
+fuzz: .venv/fuzz.stamp ## Malformed and generated requests at a running server: not one 5xx, and answers as described
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: .venv/run.stamp ## Measure: throughput, waiting tasks, dispatch, submission, idleness; two minutes (with ARGS=--large: reading a million, too)
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
@@ -77,4 +80,9 @@ clean: ## Remove the environments and all caches; data in var stays
 	@$(PYTHON) -m venv --clear .venv-peers/main && $(PYTHON) -m venv --clear .venv-peers/arq
 	@.venv-peers/main/bin/python -m pip install --quiet -r benchmarks/peers/requirements.txt
 	@.venv-peers/arq/bin/python -m pip install --quiet -r benchmarks/peers/requirements-arq.txt
+	@touch $@
+
+.venv/fuzz.stamp: requirements-fuzz.txt .venv/test.stamp
+	@echo "Installing requirements-fuzz.txt"
+	@$(PIP) -r requirements-fuzz.txt
 	@touch $@

@@ -20,7 +20,7 @@ from tasks_app.worker import attempt as attempt_module
 from tasks_app.worker.worker import Identity, Worker
 from tests.conftest import until
 from tests.support.registered import registered
-from tests.support.submissions import submit_all
+from tests.support.submissions import store_many
 
 Json = dict[str, Any]
 Db = AsyncDatabase[Json]
@@ -76,7 +76,7 @@ async def test_a_task_completes_with_its_result_and_one_attempt(start: Start) ->
 
 
 async def test_hundreds_of_tasks_overlap_on_one_loop_of_one_process(start: Start, db: Db) -> None:
-    ids = await submit_all("alice", "TEST_SLEEP", [{"seconds": 1.0}] * 300)
+    ids = await store_many(db, "TEST_SLEEP", 300, seconds=1.0)
     start()
 
     async def all_done() -> bool:
