@@ -8,6 +8,7 @@ was so; the seed makes a run repeatable.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -31,11 +32,14 @@ FOUND_BY_FAULT = 5  # lines that are shown of each kind of fault
 
 CONFIG = """
 hooks = "tests.support.fuzz_checks"
+# JSON Schema cannot say that texts have no NUL character; tests/support/mischief.py sends them.
+generation.allow-x00 = false
 
 [dictionaries]
 {dictionaries}
 
-# Half of the ids are those of things that exist: a request for anything else is a 404 and goes no deeper.
+# More than half of the ids are those of things that exist: a request for anything else is a 404 and goes no deeper. Only where an id may always stand:
+# put into a field that must be null beside others, it would make a request that does not fit.
 [parameters]
 "path.novelId" = {{ dictionary = "novels", probability = 0.6 }}
 "path.sceneId" = {{ dictionary = "scenes", probability = 0.6 }}
@@ -43,15 +47,19 @@ hooks = "tests.support.fuzz_checks"
 "query.chapterId" = {{ dictionary = "chapters", probability = 0.5 }}
 "query.parentId" = {{ dictionary = "tasks", probability = 0.5 }}
 "body.novelId" = {{ dictionary = "novels", probability = 0.8 }}
-"body.sceneId" = {{ dictionary = "scenes", probability = 0.8 }}
-"body.chapterId" = {{ dictionary = "chapters", probability = 0.8 }}
-"body.startChapterId" = {{ dictionary = "chapters", probability = 0.8 }}
-"body.endChapterId" = {{ dictionary = "chapters", probability = 0.8 }}
 "body.sceneIds.[*]" = {{ dictionary = "scenes", probability = 0.8 }}
 
 [[operations]]
 include-operation-id = "deleteNovel"
 parameters = {{ "path.novelId" = {{ dictionary = "doomed", probability = 0.6 }} }}
+
+[[operations]]
+include-operation-id = "submitGenerateSummary"
+parameters = {{ "body.sceneId" = {{ dictionary = "scenes", probability = 0.8 }} }}
+
+[[operations]]
+include-operation-id = "createScene"
+parameters = {{ "body.chapterId" = {{ dictionary = "chapters", probability = 0.8 }} }}
 
 # Some of what a document accepts is refused for what is stored, or for what JSON Schema cannot say: fuzz_checks names those cases, and takes no others.
 [checks]
@@ -125,7 +133,8 @@ def schemathesis(server: HttpServer, authorization: dict[str, str], things: Thin
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run", f"http://127.0.0.1:{server.port}/api/schema"]
     command += ["--workers", "2", "--max-time", str(seconds), "--seed", str(seed), "--warnings", "off", "--continue-on-failure"]
     command += [part for name, value in authorization.items() for part in ("--header", f"{name}: {value}")]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    # In the temporary folder: it keeps a cache where it runs.
+    return subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False).returncode
 
 
 def prepared(server: HttpServer, authorization: dict[str, str]) -> Things:
