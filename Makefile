@@ -8,11 +8,13 @@ ifndef PIP_CACHE_DIR
 export PIP_NO_CACHE_DIR ?= 1
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The tests start Python a hundred times; without its cache of compiled modules (inside this folder, too) each start would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint mutants bench bench-peers bench-growth torture torture-quick torture-control partition demo clean
+.PHONY: help run test check lint mutants fuzz bench bench-peers bench-growth torture torture-quick torture-control partition demo clean
 
 help: ## List the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -26,7 +28,7 @@ demo: .venv/run.stamp ## The main job, end to end: import a novel, summarise eve
 	@$(BIN)/python manage.py demo $(ARGS)
 
 test: .venv/test.stamp ## Run the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m tests.run $(ARGS)
 
 lint: .venv/test.stamp ## Lint, check the format, the types, and the direction of the imports
 	$(BIN)/python -m ruff check .
@@ -36,6 +38,9 @@ lint: .venv/test.stamp ## Lint, check the format, the types, and the direction o
 
 mutants: .venv/test.stamp ## Break the code once for each item of the original design, and see its test go red
 	@$(BIN)/python -m tests.mutants
+
+fuzz: .venv/fuzz.stamp ## Malformed and generated requests at a running server: not one 5xx, and answers as described
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: .venv/run.stamp ## Measure: throughput, waiting tasks, dispatch, submission, idleness; two minutes (with ARGS=--large: reading a million, too)
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
@@ -87,4 +92,9 @@ clean: ## Remove the environments and all caches; data in var stays
 	@$(PYTHON) -m venv --clear .venv-peers/main && $(PYTHON) -m venv --clear .venv-peers/arq
 	@.venv-peers/main/bin/python -m pip install --quiet -r benchmarks/peers/requirements.txt
 	@.venv-peers/arq/bin/python -m pip install --quiet -r benchmarks/peers/requirements-arq.txt
+	@touch $@
+
+.venv/fuzz.stamp: requirements-fuzz.txt .venv/test.stamp
+	@echo "Installing requirements-fuzz.txt"
+	@$(PIP) -r requirements-fuzz.txt
 	@touch $@

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import tables
-from benchmarks.figures import FIGURES, LARGE
+from benchmarks.figures import FIGURES, LARGE, ROUNDS
 from benchmarks.measured import Measured
 from benchmarks.place import Place, prepared
 
@@ -25,7 +25,7 @@ def main() -> None:
     everything = FIGURES | LARGE
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"any of {', '.join(everything)}; all but the large by default")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, help="of each figure; by default three of the short ones and one of the others")
     parser.add_argument("--large", action="store_true", help="with the figures that need a million documents")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write JSON lines here")
     options = parser.parse_args()
@@ -39,12 +39,12 @@ def main() -> None:
     print(tables.text(tables.OWN_HEADER, tables.own_rows(measured)))
 
 
-async def measure(place: Place, names: list[str], rounds: int) -> list[Measured]:
+async def measure(place: Place, names: list[str], rounds: int | None) -> list[Measured]:
     """Measure figures one after the other, saying so as they come."""
     found: list[Measured] = []
     for name in names:
         start = time.monotonic()
-        figures = await (FIGURES | LARGE)[name](place, rounds)
+        figures = await (FIGURES | LARGE)[name](place, rounds or ROUNDS.get(name, 1))
         found += figures
         shown = ", ".join(f"{each.key} {each.shown(each.median)} {each.unit}" for each in figures if each.values)
         print(f"# {name} ({time.monotonic() - start:.0f} s): {shown}", flush=True)

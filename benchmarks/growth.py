@@ -1,8 +1,8 @@
 """The same figures as the collection and the number of workers grow: `make bench-growth`, or `python -m benchmarks.growth`.
 
 By default with ten thousand and with a million ended tasks of other users in the collection (`--ended 10000,1000000,5000000` for five million as well),
-and with 1, 2 and 4 worker processes. Writes the figures into benchmarks/plots/growth.jsonl and the plots beside it; `--plots-only` makes the plots from
-the file again.
+and with 1, 2 and 4 worker processes. Writes the figures into benchmarks/plots/growth.jsonl, in place of what is there for the same sizes, and the plots
+beside it; `--plots-only` makes the plots from the file again.
 """
 
 import argparse
@@ -50,9 +50,15 @@ def main() -> None:
         with prepared() as place:
             points = asyncio.run(closing(measure(place, ended, workers, options.rounds)))
         FOLDER.mkdir(exist_ok=True)
-        FIGURES.write_text("".join(json.dumps(vars(point)) + "\n" for point in points))
-    for path in draw([Point(**json.loads(line)) for line in FIGURES.read_text().splitlines()], FOLDER):
+        kept = [point for point in known() if (point.ended, point.workers) not in {(new.ended, new.workers) for new in points}]
+        FIGURES.write_text("".join(json.dumps(vars(point)) + "\n" for point in sorted(kept + points, key=lambda point: (point.ended, point.workers))))
+    for path in draw(known(), FOLDER):
         print(path.relative_to(ROOT))
+
+
+def known() -> list[Point]:
+    """Return the figures that were measured before."""
+    return [Point(**json.loads(line)) for line in FIGURES.read_text().splitlines()] if FIGURES.exists() else []
 
 
 async def measure(place: Place, ended: Sequence[int], workers: Sequence[int], rounds: int) -> list[Point]:
@@ -122,10 +128,10 @@ def draw(points: Sequence[Point], folder: Path) -> list[Path]:
             by_size,
             across_sizes(submit_one="one at a time", submit_fifty="50 at once", submit_many="1,000 in one call"),
         ),
-        "memory": plots.bars(
-            "Memory of a waiting task", "KiB, in one worker", [f"{number:,} waiting" for number, _ in memory], {"PSS": [value for _, value in memory]}, digits=1
-        ),
     }
+    if memory:
+        counts = [f"{number:,} waiting" for number, _ in memory]
+        charts["memory"] = plots.bars("Memory of a waiting task", "KiB, in one worker", counts, {"PSS": [value for _, value in memory]}, digits=1)
     paths = []
     for name, chart in charts.items():
         path = folder / f"growth-{name}.svg"

@@ -69,7 +69,7 @@ async def stored(number: int, *, seconds: float = 60.0) -> float:
     tasks = mongo.database()["background_tasks"]
     deadline = time.monotonic() + seconds
     for status in ("QUEUED", "RETRYING", "RUNNING"):
-        while await tasks.find_one({"status": status, "userId": USER}, {"_id": 1}, hint="status_created"):
+        while await tasks.find_one({"status": status, "userId": USER}, {"_id": 1}):
             if time.monotonic() > deadline:
                 raise SystemExit(f"there are {status} tasks after {seconds:.0f} s")
             await asyncio.sleep(0.002)

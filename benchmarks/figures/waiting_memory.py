@@ -43,7 +43,7 @@ async def _running(number: int, group: Group) -> None:
 
     tasks = mongo.database()["background_tasks"]
     deadline = time.monotonic() + 120
-    while await tasks.count_documents({"status": "RUNNING", "userId": queued.USER}, hint="status_created") < number:
+    while await tasks.count_documents({"status": "RUNNING", "userId": queued.USER}) < number:
         if group.has_ended or time.monotonic() > deadline:
             raise SystemExit(f"the worker does not hold {number:,} tasks:\n{group.tail()}")
         await asyncio.sleep(0.1)

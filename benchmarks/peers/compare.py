@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks import tables
 from benchmarks.bench import closing
-from benchmarks.figures import dispatch, drain, http, idle, many_waits, reads, submission, waits
+from benchmarks.figures import dispatch, drain, floor, http, idle, many_waits, reads, submission, waits
 from benchmarks.measured import Measured, merged
 from benchmarks.peers import page, runs, servers
 from benchmarks.peers.catalogue import PEERS, Peer
@@ -30,6 +30,7 @@ Theirs = Callable[[runs.Stage], Awaitable[list[Measured]]]
 
 # By the names of `--figures`: ours, theirs, and which peers take part.
 FIGURES: dict[str, tuple[Ours, Theirs | None, Callable[[Peer], bool]]] = {
+    "floor": (floor.measure, None, lambda peer: False),
     "drain": (drain.measure, runs.measure_drain, lambda peer: True),
     "io": (waits.measure, runs.measure_waits, lambda peer: peer.waits is not None),
     "io10k": (many_waits.measure, runs.measure_many_waits, lambda peer: peer.many_waits is not None),
@@ -66,9 +67,11 @@ def main() -> None:
     if options.json:
         tables.write_lines(options.json, measured)
     print("\n" + page.figures_as_text(measured))
-    target = options.page or (PAGE if not options.figures and not options.peers else None)
+    asked = {"--figures": options.figures, "--peers": options.peers}
+    narrowed = " ".join(f"{name} '{value}'" for name, value in asked.items() if value)
+    target = options.page or (None if narrowed else PAGE)
     if target:
-        target.write_text(page.page(measured, peers, options.rounds, time.monotonic() - start))
+        target.write_text(page.page(measured, peers, options.rounds, time.monotonic() - start, narrowed))
 
 
 async def compare(place: Place, figures: list[str], peers: list[Peer], rounds: int) -> list[Measured]:

@@ -26,9 +26,10 @@ HEAD = """# Benchmarks
 
 <!-- Written by `make bench-peers`: change benchmarks/peers/page.py, or measure again. -->
 
-Measured {date} in one run of {minutes:.0f} minutes with {rounds} interleaved rounds, on {machine}. Medians; the machine is virtual and its speed varies, so
-the ratios say more than the figures. `make bench` measures the first table, `make bench-peers` all of this page; where the time goes and what each
-optimisation brought is in [performance.md](performance.md).
+Measured on {date} in one run of {minutes:.0f} minutes, {rounds}, on {machine}.{narrowed}
+Medians; the machine is virtual and its speed varies, so the ratios say more than the figures.
+`make bench` measures the first table, `make bench-peers` all of this page; where the time goes and what each optimisation brought is in
+[performance.md](performance.md).
 
 ## Bars and aims
 
@@ -67,17 +68,19 @@ Where a peer is missing from a table, it has no way to hold so many waiting task
 """
 
 
-def page(measured: Sequence[Measured], peers: Sequence[Peer], rounds: int, seconds: float) -> str:
+def page(measured: Sequence[Measured], peers: Sequence[Peer], rounds: int, seconds: float, narrowed: str = "") -> str:
     """Return the page in Markdown.
 
     Args:
         measured: All figures of all systems, their rounds merged.
         seconds: How long the run took.
+        narrowed: The options of a run that was not the whole.
     """
     head = HEAD.format(
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
         minutes=max(seconds / 60, 1),
-        rounds=rounds,
+        rounds="one round" if rounds == 1 else f"{rounds} interleaved rounds",
+        narrowed=f" **Not the whole run**: `{narrowed}`." if narrowed else "",
         machine=machine.described(),
         own=tables.markdown(tables.OWN_HEADER, tables.own_rows(measured)),
     )

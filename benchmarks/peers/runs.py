@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks import queued, record
 from benchmarks.clusters import peak_while
-from benchmarks.figures import dispatch, drain, idle, many_waits, submission, waits
+from benchmarks.figures import dispatch, drain, idle, many_waits, waits
 from benchmarks.measured import Measured, percentile
 from benchmarks.peers import servers
 from benchmarks.peers.catalogue import Peer, Way
@@ -22,6 +22,7 @@ from benchmarks.processes import Group, cpu_seconds, pss_mib
 
 ENVIRONMENTS = ROOT / ".venv-peers"
 START_SECONDS = 3.0
+SUBMISSIONS = 2_000
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ async def measure_dispatch(on: Stage) -> list[Measured]:
 
 async def measure_submission(on: Stage) -> list[Measured]:
     """One producer, one task at a time."""
-    rate = await asyncio.to_thread(on.produce, "submit", str(submission.ONE_BY_ONE))
+    rate = await asyncio.to_thread(on.produce, "submit", str(SUBMISSIONS))
     return [_one(on, "submit_one", "submit in process, one at a time", "tasks/s", rate, digits=0)]
 
 

@@ -91,6 +91,37 @@ def storable_document(make: Callable[[], Json], what: str) -> tuple[Json, int]:
 class Attempt:
     """One attempt, from its claim to the write of its ending."""
 
+    __slots__ = (  # there are thousands
+        "_around",
+        "_delivered",
+        "_on_end",
+        "_progress",
+        "_protected",
+        "_queued",
+        "_reported",
+        "_timer",
+        "_work",
+        "completion_tokens",
+        "db",
+        "document",
+        "draft",
+        "ended_by_fan_out",
+        "ending",
+        "executable",
+        "in_quarantine",
+        "log",
+        "number",
+        "prompt_tokens",
+        "services",
+        "stop_reason",
+        "stopped_at",
+        "task_id",
+        "threads",
+        "token",
+        "trusted_from",
+        "user_id",
+    )
+
     def __init__(self, document: Json, claimed_at: float, around: Surroundings, on_end: Callable[["Attempt"], None]) -> None:
         self.document = document
         self.executable = registry.get(document["taskType"])

@@ -7,7 +7,6 @@ for ever. Here no two processes share a lock: main and sentinel talk by signals,
 watches its parent. Tasks come from MongoDB, so there is no pusher and no monitor.
 """
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -26,6 +25,7 @@ from django_q.signals import post_spawn
 from django_q.status import Stat
 
 from ainoval import mongo
+from ainoval.collection import freeze_what_is_loaded
 from ainoval.logs import get_logger
 from tasks_app.conf import task_settings
 from tasks_app.worker.broker import MongoBroker
@@ -242,10 +242,7 @@ class TaskCluster(Cluster):
     def run(self) -> None:
         """Run the cluster until a signal stops it."""
         mongo.uri()  # the embedded server is started once, here; connections are opened in each process, after the fork
-        # What is imported by now lives as long as the processes do. Frozen, no collection walks it: a full one took a tenth of a second on every worker's
-        # loop, and by touching each object it unshared the memory that workers have in common.
-        gc.collect()
-        gc.freeze()
+        freeze_what_is_loaded()
         while not self._stopping:
             db.connections.close_all()
             self.sentinel = get_mp_context().Process(target=_sentinel_main, args=(self.cluster_id, os.getpid()), name="sentinel")

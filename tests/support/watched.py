@@ -22,12 +22,12 @@ async def stored(task_id: str) -> Json:
     return found
 
 
-async def ended(task_id: str, status: str, seconds: float = 10.0) -> Json:
+async def ended(task_id: str, status: str) -> Json:
     """Wait until the task is in this state; return it."""
 
     async def is_there() -> bool:
         task = await stored(task_id)
         return task["status"] == status
 
-    await until(is_there, seconds=seconds, what=f"{status}")
+    await until(is_there, what=f"{status}")
     return await stored(task_id)

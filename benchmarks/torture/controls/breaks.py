@@ -25,7 +25,7 @@ def recovery() -> None:
 
 def durability() -> None:
     """A write is acknowledged before it is in the journal."""
-    mongo._CLIENT_OPTIONS.update(w=1, journal=False)
+    mongo._FIXED.update(w=1, journal=False)
 
 
 def local_watch() -> None:

@@ -7,10 +7,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from tasks_app.checks import TAG
+
 
 class Command(BaseCommand):
     """Starts the worker cluster: django-q2's, with our workers. SIGTERM or Ctrl-C drains and stops it."""
 
+    # Ours alone: Django's import the whole API, which no worker needs, and each of them would keep it in memory.
+    requires_system_checks = (TAG,)
     help = "Start the worker cluster. SIGTERM or Ctrl-C lets running tasks end (TASKS_SHUTDOWN_GRACE), hands back the rest, and stops."
 
     def run_from_argv(self, argv: list[str]) -> None:

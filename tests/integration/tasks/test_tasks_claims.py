@@ -143,7 +143,7 @@ async def test_a_limit_holds_with_several_claimers_at_once(db: Db, kind: str) ->
         await store(db, *(named("free", BOB, task_type="TEST_SLEEP") for _ in range(5)))
     claimers = [claimer(db, f"host:{n}", **limits) for n in range(3)]
 
-    for _ in range(15):
+    for _ in range(200):
         groups = await asyncio.gather(*(one.claim(10) for one in claimers))
         started = [doc for group in groups for doc in group.tasks if counted(doc)]
         live = await db[TASKS].find({"status": S.RUNNING}).to_list(None)

@@ -1,4 +1,4 @@
-"""A shared database that is empty for each test, the tests' own task types, registered for these tests only, and workers on the test's own loop."""
+"""The tests' own task types, registered for these tests only, and workers on the test's own loop."""
 
 import asyncio
 import dataclasses
@@ -11,7 +11,6 @@ from pymongo.asynchronous.database import AsyncDatabase
 from tasks_app.conf import TaskSettings, task_settings
 from tasks_app.worker.worker import Identity, Worker
 from tests.support.registered import registered_test_types
-from tests.support.shared_database import shared_database
 
 
 @pytest.fixture(autouse=True)
@@ -19,13 +18,6 @@ def test_types() -> Iterator[None]:
     """TEST_NOOP and its like."""
     with registered_test_types():
         yield
-
-
-@pytest.fixture
-def database_name() -> Iterator[str]:
-    """Instead of a database of the test's own."""
-    with shared_database() as name:
-        yield name
 
 
 @pytest.fixture
@@ -44,4 +36,4 @@ async def start(db: AsyncDatabase[dict[str, Any]]) -> AsyncIterator[Callable[...
     yield begin
     for worker, task in running:
         worker.drain()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
