@@ -10,6 +10,7 @@ import threading
 from collections.abc import Coroutine
 from functools import cache
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 from weakref import WeakKeyDictionary
 
 import mongoengine
@@ -20,9 +21,12 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.database import Database
 from pymongo.errors import (
     AutoReconnect,
+    BulkWriteError,
     ConnectionFailure,
+    CursorNotFound,
     ExecutionTimeout,
     NotPrimaryError,
+    PyMongoError,
     WaitQueueTimeoutError,
     WTimeoutError,
 )
@@ -39,9 +43,10 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
     ExecutionTimeout,
     WaitQueueTimeoutError,
     WTimeoutError,
+    CursorNotFound,  # of a server that was restarted meanwhile
     mongod.MongodUnavailable,
 )
-"""Driver errors that mean "MongoDB cannot be reached now": nothing was wrong with the request, and it may or may not have been executed."""
+"""Driver errors that mean "MongoDB cannot be reached now": nothing was wrong with the request, and it may have been executed. See `is_unavailable`."""
 
 # A task that was accepted must survive the loss of power a moment later; without the journal a kill -9 of mongod loses acknowledged inserts.
 DURABLE = WriteConcern(w="majority", j=True)
@@ -50,22 +55,38 @@ HINT = WriteConcern(w=1, j=False)
 
 CODEC: CodecOptions[Json] = CodecOptions(tz_aware=True)
 
-_CLIENT_OPTIONS: Json = {
+# What the promises rest on: not for a URI to change.
+_FIXED: Json = {
     "tz_aware": True,
     "uuidRepresentation": "standard",
     "w": "majority",
     "journal": True,
     "retryWrites": True,
     "retryReads": True,
+}
+# What an operator may know better, and say in the URI.
+_UNLESS_THE_URI_SAYS: Json = {
     "serverSelectionTimeoutMS": 3_000,
     "connectTimeoutMS": 3_000,
     "socketTimeoutMS": 30_000,
     "waitQueueTimeoutMS": 10_000,
+    "maxPoolSize": 100,
     "appname": "ainoval",
 }
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncMongoClient[Json]] = WeakKeyDictionary()
 _database_name: str | None = None
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether an error means that MongoDB cannot be reached now: one of UNAVAILABLE, or one that says so not by its class but by what is in it."""
+    match error:
+        case BulkWriteError():
+            # What was written and is not acknowledged by a majority may be undone yet; what was refused is another matter.
+            return bool(error.details.get("writeConcernErrors")) and not error.details.get("writeErrors")
+        case PyMongoError():
+            return isinstance(error, UNAVAILABLE) or error.has_error_label("RetryableWriteError")
+    return isinstance(error, UNAVAILABLE)
 
 
 @cache
@@ -77,6 +98,12 @@ def uri() -> str:
     """
     configured = settings.AINOVAL.mongodb_uri
     return configured.get_secret_value() if configured else mongod.ensure_running(settings.AINOVAL.data_dir)
+
+
+def client_options(for_uri: str) -> Json:
+    """Return the options of each client, without those that the URI sets and may set."""
+    said = {name.lower() for name, _ in parse_qsl(urlsplit(for_uri).query, keep_blank_values=True)}
+    return _FIXED | {name: value for name, value in _UNLESS_THE_URI_SAYS.items() if name.lower() not in said}
 
 
 def database_name() -> str:
@@ -98,7 +125,7 @@ def database() -> AsyncDatabase[Json]:
     loop = asyncio.get_running_loop()
     client = _clients.get(loop)
     if client is None:
-        client = _clients[loop] = AsyncMongoClient(uri(), maxPoolSize=100, **_CLIENT_OPTIONS)
+        client = _clients[loop] = AsyncMongoClient(uri(), **client_options(uri()))
     return client[database_name()]
 
 
@@ -155,7 +182,7 @@ def sync_database() -> Database[Json]:
     global _sync_client
     if _sync_client is None:
         # connect=False: no thread is started before the first use, so that a fork meanwhile is safe.
-        _sync_client = mongoengine.connect(database_name(), host=uri(), connect=False, **_CLIENT_OPTIONS)
+        _sync_client = mongoengine.connect(database_name(), host=uri(), connect=False, **client_options(uri()))
     return _sync_client[database_name()]
 
 

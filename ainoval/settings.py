@@ -87,6 +87,7 @@ else:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": str(AINOVAL.data_dir / "django.sqlite3"),
             "OPTIONS": _SQLITE_OPTIONS,
+            "CONN_MAX_AGE": 60,
         }
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -174,7 +174,7 @@ async def requeue(db: AsyncDatabase[Json], selection: Selection, witness: Witnes
         await witness.before([task_id for tasks in by_user.values() for task_id, _ in tasks])
         writes = []
         for user_id, tasks in by_user.items():
-            first_key = await shares.keys(user_id, len(tasks))
+            first_key = (await shares.keys(user_id, len(tasks))).fair_key
             for place, (task_id, attempts) in enumerate(tasks):
                 transition = lifecycle.requeue(selection.scope([task_id]), fair_key=first_key + place, extra={"maxAttempts": attempts})
                 # Of one task: such a write is repeated by the driver when the reply is lost, one of many is not.

@@ -11,6 +11,7 @@ Source: P. Goyal, H. M. Vin, H. Cheng, "Start-time Fair Queueing", SIGCOMM 1996,
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
@@ -29,12 +30,13 @@ _VIRTUAL_TIME_AGE_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a submission was given: the first of its keys, and whether the limits allow it."""
+    """What was given: `granted` keys from `fair_key` on, one apart; what the limits knew afterwards; and when it was, by the server's clock."""
 
     fair_key: float
-    allowed: bool
+    granted: int
     tokens: float
     queued: int
+    at: datetime
 
 
 _virtual_times: dict[str, tuple[float, float]] = {}  # by database: when it was read, and what it was
@@ -61,60 +63,55 @@ class FairShares:
         """Move the virtual time forward to a key that was claimed."""
         await self._users.update_one({"_id": VIRTUAL_TIME}, {"$max": {"fairKey": fair_key}}, upsert=True)
 
-    async def keys(self, user_id: str, count: int, *, cost: float = 1.0) -> float:
-        """Reserve `count` keys for a user without asking the limits (children, requeues); return the first, the next are `cost` apart."""
-        return (await self._reserve(user_id, count, cost, rate=0, cap=0)).fair_key
+    async def keys(self, user_id: str, count: int) -> Ticket:
+        """Reserve `count` keys for a user without asking the limits (children, requeues)."""
+        return await self._reserve(user_id, count, rate=0, cap=0)
 
-    async def admit(self, user_id: str, count: int, *, rate: int, cap: int) -> Ticket:
-        """Reserve `count` keys if the user's submission rate and queue allow it.
+    async def admit(self, user_id: str, count: int, *, rate: int, cap: int, whole: bool = False) -> Ticket:
+        """Reserve up to `count` keys, as many as the user's submission rate and queue allow.
 
         Args:
             rate: Submissions a minute (a bucket of that size, refilled evenly); 0 = none.
-            cap: Queued tasks of this user at most. The count is a hint that only grows; when it reaches the cap it is counted anew, so nobody is refused
-                on hearsay.
+            cap: Queued tasks of this user at most; 0 = none. The count is a hint that only grows; when it reaches the cap it is counted anew, so nobody
+                is refused on hearsay.
+            whole: All of them or none.
         """
-        ticket = await self._reserve(user_id, count, 1.0, rate=rate, cap=cap)
-        if not ticket.allowed and ticket.queued + count > cap:
+        ticket = await self._reserve(user_id, count, rate=rate, cap=cap, whole=whole)
+        if cap and ticket.granted < count and ticket.queued - ticket.granted + count > cap:
             queued = await self._tasks.count_documents(
                 {"userId": user_id, "status": TaskStatus.QUEUED.value, "lane": SINGLE_LANE},
                 limit=cap + 1,
                 hint="user_created",
             )
-            await self._users.update_one({"_id": user_id}, {"$set": {"queued": queued}})
-            if queued + count <= cap:
-                ticket = await self._reserve(user_id, count, 1.0, rate=rate, cap=cap)
+            # What was granted a moment ago is not stored yet.
+            await self._users.update_one({"_id": user_id}, {"$set": {"queued": queued + ticket.granted}})
+            if queued + count <= cap or (not whole and queued + ticket.granted < cap):
+                more = await self._reserve(user_id, count - ticket.granted, rate=rate, cap=cap, whole=whole)
+                first = ticket.fair_key if ticket.granted else more.fair_key
+                ticket = Ticket(first, ticket.granted + more.granted, more.tokens, more.queued, more.at)
         return ticket
 
-    async def _reserve(self, user_id: str, count: int, cost: float, *, rate: int, cap: int) -> Ticket:
+    async def _reserve(self, user_id: str, count: int, *, rate: int, cap: int, whole: bool = False) -> Ticket:
         virtual_time = await self.virtual_time()
-        refill: Any = float(rate)
+        queued = {"$ifNull": ["$queued", 0]}
+        room: list[Any] = [count]
+        # A new task is due from now on, and now is for the server to say: a machine whose clock is ahead would make its tasks wait.
+        first: Json = {"servedAt": "$$NOW", "fairKey": {"$max": [virtual_time, {"$ifNull": ["$fairKey", 0.0]}]}}
         if rate:
             elapsed = {"$divide": [{"$subtract": ["$$NOW", {"$ifNull": ["$refilledAt", "$$NOW"]}]}, 60_000.0 / rate]}
-            refill = {"$min": [float(rate), {"$add": [{"$ifNull": ["$tokens", float(rate)]}, elapsed]}]}
-        queued = {"$ifNull": ["$queued", 0]}
-        conditions: list[Any] = []
-        if rate:
-            conditions.append({"$gte": ["$tokens", float(count)]})
+            first |= {"tokens": {"$min": [float(rate), {"$add": [{"$ifNull": ["$tokens", float(rate)]}, elapsed]}]}, "refilledAt": "$$NOW"}
+            room.append({"$toInt": {"$floor": "$tokens"}})
         if cap:
-            conditions.append({"$lte": [{"$add": [queued, count]}, cap]})
-        pipeline: list[Json] = [
-            {"$set": {"tokens": refill, "refilledAt": "$$NOW"}} if rate else {"$set": {}},
-            {"$set": {"allowed": {"$and": conditions}}},
-            {
-                "$set": {
-                    "tokens": {"$cond": ["$allowed", {"$subtract": ["$tokens", count]}, "$tokens"]} if rate else "$tokens",
-                    "queued": {"$cond": ["$allowed", {"$add": [queued, count]}, queued]} if cap else queued,
-                    "fairKey": {
-                        "$cond": [
-                            "$allowed",
-                            {"$add": [{"$max": [virtual_time, {"$ifNull": ["$fairKey", 0.0]}]}, count * cost]},
-                            {"$ifNull": ["$fairKey", 0.0]},
-                        ]
-                    },
-                }
-            },
-        ]
-        stages = [stage for stage in pipeline if stage["$set"]]
+            room.append({"$subtract": [cap, queued]})
+        granted: Any = {"$max": [0, {"$min": room}]}
+        if whole:
+            granted = {"$cond": [{"$gte": [granted, count]}, count, 0]}
+        last: Json = {"fairKey": {"$add": ["$fairKey", "$granted"]}}
+        if rate:
+            last["tokens"] = {"$subtract": ["$tokens", "$granted"]}
+        if cap:
+            last["queued"] = {"$add": [queued, "$granted"]}
+        stages: list[Json] = [{"$set": first}, {"$set": {"granted": granted}}, {"$set": last}]
         try:
             user = await self._users.find_one_and_update({"_id": user_id}, stages, upsert=True, return_document=ReturnDocument.AFTER)
         except DuplicateKeyError:
@@ -122,5 +119,5 @@ class FairShares:
             user = await self._users.find_one_and_update({"_id": user_id}, stages, return_document=ReturnDocument.AFTER)
         if user is None:
             raise RuntimeError(f"task_users has lost {user_id}")
-        first = user["fairKey"] - (count - 1) * cost
-        return Ticket(first, bool(user["allowed"]), user.get("tokens") or 0.0, user["queued"])
+        given = int(user["granted"])
+        return Ticket(user["fairKey"] - max(given - 1, 0), given, user.get("tokens") or 0.0, user.get("queued") or 0, user["servedAt"])

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,23 +20,15 @@ from ainoval.novels.service import NovelService, SceneService
 from tasks_app import families, lifecycle, maintenance, queries, registry, states, tally
 from tasks_app.conf import task_settings
 from tasks_app.documents import SINGLE_LANE, TASKS, new_task
-from tasks_app.errors import (
-    ApplyRefused,
-    IdempotencyConflict,
-    InvalidParameters,
-    InvalidTransition,
-    QueueFull,
-    RateLimited,
-    RequeueTheParent,
-)
+from tasks_app.errors import ApplyRefused, IdempotencyConflict, InvalidParameters, InvalidTransition, RequeueTheParent
 from tasks_app.executable import Services, TaskModel
 from tasks_app.fairness import FairShares
+from tasks_app.intake import MakeTask, intake
 from tasks_app.states import TaskStatus
 
 Json = dict[str, Any]
 
 CANCEL_ROUNDS = 3
-QUEUE_FULL_RETRY_SECONDS = 30.0
 
 log = get_logger(__name__)
 
@@ -97,28 +89,9 @@ async def submit(user_id: str, task_type: str, parameters: Mapping[str, Any], *,
         return replay
     available = services()
     await executable.check(model, user_id, available)
-    limits = task_settings()
-    ticket = await FairShares(db).admit(user_id, 1, rate=limits.submit_rate, cap=limits.max_queued_per_user)
-    if not ticket.allowed:
-        if ticket.queued >= limits.max_queued_per_user:
-            raise QueueFull(f"You have {ticket.queued:,} tasks waiting; at most {limits.max_queued_per_user:,} may.", retry_after=QUEUE_FULL_RETRY_SECONDS)
-        wait = (1.0 - ticket.tokens) * 60.0 / limits.submit_rate
-        raise RateLimited(f"More than {limits.submit_rate:,} submissions in a minute.", retry_after=max(wait, 1.0))
-    document = new_task(
-        task_id=task_id,
-        user_id=user_id,
-        task_type=executable.task_type,
-        parameters=stored,
-        now=datetime.now(UTC),
-        fair_key=ticket.fair_key,
-        priority=executable.priority,
-        max_attempts=executable.retry.max_attempts,
-        resource=executable.resource(model, available),
-        idempotency_key=idempotency_key,
-        submission=fingerprint,
-    )
+    make = _maker(task_id, user_id, executable, stored, executable.resource(model, available), idempotency_key, fingerprint)
     try:
-        await db[TASKS].insert_one(document)
+        await intake(db).store(user_id, make)
     except DuplicateKeyError:
         # Two requests with one key at once; or the driver repeated an insert whose reply was lost.
         if idempotency_key and (replay := await _replay(db, task_id, fingerprint)):
@@ -128,6 +101,55 @@ async def submit(user_id: str, task_type: str, parameters: Mapping[str, Any], *,
         raise
     log.info("task_submitted", task_id=task_id, task_type=executable.task_type, user_id=user_id, attempt=0, worker=None)
     return Submitted(task_id)
+
+
+async def submit_many(user_id: str, task_type: str, parameters: Sequence[Mapping[str, Any]]) -> list[Submitted]:
+    """Store many tasks of one type; all of them, or none if one cannot be accepted.
+
+    Args:
+        parameters: Those of each task, in the order of the answer.
+
+    Raises:
+        UnknownTaskType, InvalidParameters, NovelNotFound, SceneNotFound, RateLimited, QueueFull: Nothing was stored.
+    """
+    db = mongo.database()
+    executable = registry.resolve(task_type)
+    available = services()
+    ids: list[str] = []
+    makes: list[MakeTask] = []
+    for each in parameters:
+        model = validate(executable, each)
+        await executable.check(model, user_id, available)
+        ids.append(new_id())
+        makes.append(_maker(ids[-1], user_id, executable, model.model_dump(mode="json", by_alias=True), executable.resource(model, available)))
+    if makes:
+        await intake(db).store_all(user_id, makes)
+        log.info("tasks_submitted", count=len(ids), task_type=executable.task_type, user_id=user_id)
+    return [Submitted(task_id) for task_id in ids]
+
+
+def _maker(
+    task_id: str,
+    user_id: str,
+    executable: registry.AnyExecutable,
+    stored: Json,
+    resource: str | None,
+    idempotency_key: str | None = None,
+    fingerprint: str | None = None,
+) -> MakeTask:
+    return lambda fair_key, now: new_task(
+        task_id=task_id,
+        user_id=user_id,
+        task_type=executable.task_type,
+        parameters=stored,
+        now=now,
+        fair_key=fair_key,
+        priority=executable.priority,
+        max_attempts=executable.retry.max_attempts,
+        resource=resource,
+        idempotency_key=idempotency_key,
+        submission=fingerprint,
+    )
 
 
 def _fingerprint(task_type: str, parameters: Json) -> str:
@@ -248,7 +270,7 @@ async def requeue(task_id: str, *, user_id: str | None, parameters: Mapping[str,
         await executable.check(model, task["userId"], available)
         edited = model.model_dump(mode="json", by_alias=True)
         extra["resource"] = {"$literal": executable.resource(model, available)}
-    key = await FairShares(db).keys(task["userId"], 1)
+    key = (await FairShares(db).keys(task["userId"], 1)).fair_key
     scope = _scope(task_id, user_id)
     if not await lifecycle.execute(db, lifecycle.requeue(scope, fair_key=key, parameters=edited, extra=extra)):
         now = await queries.get(task_id, user_id=user_id)

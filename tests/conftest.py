@@ -1,28 +1,42 @@
-"""Fixtures for all tests: a real MongoDB (one server a session, a database a test), users, and clients that are logged in."""
+"""Fixtures for all tests: a real MongoDB (a server and a database for each process, empty for each test), users, and clients that are logged in."""
 
 import asyncio
-import uuid
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from pymongo.asynchronous.database import AsyncDatabase
 from rest_framework.test import APIClient
 
-from ainoval import indexes, mongo
+from ainoval import mongo
+from tests.support.databases import shared_database
+from tests.support.registered import forget_test_types
 
 Json = dict[str, Any]
+
+# How long is waited for what must come true: a guard against hanging, not a measurement.
+PATIENCE = float(os.environ.get("TESTS_PATIENCE", "60"))
+
+
+def pytest_configure() -> None:
+    """A cheap password hash: the real one costs a third of a second for each user."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give Django's own tables to each test that asks for them by `db_access`."""
+    for item in items:
+        if "db_access" in getattr(item, "fixturenames", ()) and item.get_closest_marker("django_db") is None:
+            item.add_marker(pytest.mark.django_db)
 
 
 @pytest.fixture
 def database_name() -> Iterator[str]:
-    """A database of this test's own, with its indexes, dropped afterwards."""
-    name = f"test_{uuid.uuid4().hex[:16]}"
-    mongo.use_database(name)
-    indexes.ensure_indexes()
-    yield name
-    mongo.sync_database().client.drop_database(name)
-    mongo.use_database(None)
+    """A database with its indexes that is empty: shared by all tests of this process, emptied after each."""
+    with shared_database() as name:
+        yield name
 
 
 @pytest.fixture
@@ -33,7 +47,8 @@ async def db(database_name: str) -> AsyncIterator[AsyncDatabase[Json]]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _close_connections() -> Iterator[None]:
+def _session() -> Iterator[None]:
+    forget_test_types()
     yield
     mongo.disconnect()
 
@@ -63,8 +78,8 @@ def olga(db_access: None) -> Any:
 
 
 @pytest.fixture
-def db_access(transactional_db: None) -> None:
-    """Django's own tables."""
+def db_access() -> None:
+    """Django's own tables, rolled back after the test. Threads of a test's own see them only with `django_db(transaction=True)`."""
 
 
 @pytest.fixture
@@ -82,9 +97,10 @@ def api(database_name: str, db_access: None) -> Callable[[Any], APIClient]:
     return client
 
 
-async def until(condition: Callable[[], Any], *, seconds: float = 10.0, what: str = "the condition") -> Any:
+async def until(condition: Callable[[], Any], *, seconds: float = PATIENCE, what: str = "the condition") -> Any:
     """Wait until `condition()` (plain or async) is true; return its value. Fails after `seconds`."""
     deadline = asyncio.get_running_loop().time() + seconds
+    pause = 0.01
     while True:
         value = condition()
         if asyncio.iscoroutine(value):
@@ -92,4 +108,5 @@ async def until(condition: Callable[[], Any], *, seconds: float = 10.0, what: st
         if value:
             return value
         assert asyncio.get_running_loop().time() < deadline, f"{what} did not come true within {seconds} s"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
+        pause = min(1.3 * pause, 0.1)  # who waits long must not take the processor from what is waited for

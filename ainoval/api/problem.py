@@ -5,16 +5,14 @@ Source: https://www.rfc-editor.org/rfc/rfc9457
 
 import json
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from inspect import iscoroutinefunction
-from typing import Any, cast
+from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.decorators import sync_and_async_middleware
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions as drf
 from rest_framework.views import set_rollback
@@ -145,7 +143,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any] | None = None) 
     """
     set_rollback()
     match exc:
-        case _ if isinstance(exc, mongo.UNAVAILABLE):  # before our own errors: MongodUnavailable is one, and its words are not for clients
+        case _ if mongo.is_unavailable(exc):  # before our own errors: MongodUnavailable is one, and its words are not for clients
             log.warning("mongodb_unavailable", error=str(exc))
             return ProblemResponse(
                 "mongodb_unavailable",
@@ -198,10 +196,7 @@ def is_api(path: str) -> bool:
     return path in ("/api", "/health") or path.startswith(("/api/", "/health/"))
 
 
-@sync_and_async_middleware
-def problem_middleware(
-    get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
-) -> Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]:
+def problem_middleware(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
     """Turn Django's own error pages into problem documents under /api and /health, DEBUG's pages with their tracebacks
     included.
 
@@ -209,7 +204,8 @@ def problem_middleware(
         here.
     """
 
-    def as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
         if response.status_code < HTTPStatus.BAD_REQUEST or not is_api(request.path) or response.get("Content-Type") == CONTENT_TYPE:
             return response
         problem = generic_problem(response.status_code)
@@ -217,16 +213,6 @@ def problem_middleware(
             if name in response:
                 problem[name] = response[name]
         return problem
-
-    if iscoroutinefunction(get_response):
-
-        async def async_middleware(request: HttpRequest) -> HttpResponseBase:
-            return as_problem(request, await cast(Awaitable[HttpResponseBase], get_response(request)))
-
-        return async_middleware
-
-    def middleware(request: HttpRequest) -> HttpResponseBase:
-        return as_problem(request, cast(HttpResponseBase, get_response(request)))
 
     return middleware
 

@@ -46,7 +46,7 @@ class GenerateSummary(TaskExecutable[GenerateSummaryParameters, GenerateSummaryR
     async def check(self, parameters: GenerateSummaryParameters, user_id: str, services: Services) -> None:
         """The scene must be the user's, and the profile known."""
         services.ai.profiles.resolve(parameters.ai_config_id)
-        await services.scenes.get(user_id, parameters.scene_id)
+        await services.scenes.require(user_id, parameters.scene_id)
 
     def resource(self, parameters: GenerateSummaryParameters, services: Services) -> str | None:
         """The AI profile."""

@@ -23,7 +23,7 @@ from tasks_app.lifecycle.endings import (
     retry,
     save_draft,
 )
-from tasks_app.lifecycle.leases import cancel_unrun, claim, expire_leases_of, hand_back, recover, renew
+from tasks_app.lifecycle.leases import cancel_unrun, claim, claim_first, expire_leases_of, hand_back, recover, renew
 from tasks_app.lifecycle.merging import merged
 from tasks_app.lifecycle.parents import finish_parent, keep_children, keep_children_until, roll_up
 from tasks_app.lifecycle.requests import cancel_waiting, promote, request_cancel, requeue
@@ -38,6 +38,7 @@ __all__ = [
     "cancel_unrun",
     "cancel_waiting",
     "claim",
+    "claim_first",
     "complete",
     "confirm_cancel",
     "error_info",

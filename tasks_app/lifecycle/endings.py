@@ -52,6 +52,7 @@ def _ending(
     outcome: str,
     error: ErrorRecord | None = None,
     unset: Iterable[str] = (),
+    size: int = 0,
 ) -> Transition:
     update: Json = {
         "$set": {"updatedAt": record.ended_at, **changes},
@@ -64,7 +65,7 @@ def _ending(
             "usage.promptTokens": record.prompt_tokens,
             "usage.completionTokens": record.completion_tokens,
         }
-    return Transition(name, held_by(task_id, record.token, status), update, task_id=task_id, token=record.token)
+    return Transition(name, held_by(task_id, record.token, status), update, task_id=task_id, token=record.token, size=size)
 
 
 def _end_time(record: AttemptRecord, expire_at: datetime | None) -> Json:
@@ -82,8 +83,12 @@ def error_info(error: ErrorRecord, *, attempt: int) -> Json:
     }
 
 
-def complete(task_id: str, record: AttemptRecord, *, result: Json, progress: Json, expire_at: datetime | None) -> Transition:
-    """RUNNING -> COMPLETED: store the result; CANCELLING too, for the work had finished before the cancellation reached it."""
+def complete(task_id: str, record: AttemptRecord, *, result: Json, progress: Json, expire_at: datetime | None, size: int = 0) -> Transition:
+    """RUNNING -> COMPLETED: store the result; CANCELLING too, for the work had finished before the cancellation reached it.
+
+    Args:
+        size: Of the result in bytes, if it was counted.
+    """
     changes = {
         "status": S.COMPLETED.value,
         "result": result,
@@ -99,6 +104,7 @@ def complete(task_id: str, record: AttemptRecord, *, result: Json, progress: Jso
         changes,
         outcome="completed",
         unset=("errorInfo", "draft", "wait"),
+        size=size,
     )
 
 

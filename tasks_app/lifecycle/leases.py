@@ -9,22 +9,27 @@ from tasks_app.lifecycle.transition import Json, S, Transition, after_now, expir
 
 def claim(task_ids: Sequence[str], *, owner: str, token: str, lease_seconds: float) -> Transition:
     """QUEUED -> RUNNING: take a group of tasks under one fresh token, which with a task's id fences everything this attempt writes."""
-    return Transition(
-        "claim",
-        {"_id": {"$in": list(task_ids)}, "status": from_states("claim")},
-        [
-            {
-                "$set": {
-                    "status": S.RUNNING.value,
-                    "lease": {"owner": owner, "token": token, "expiresAt": after_now(lease_seconds)},
-                    "attempt": {"$add": ["$attempt", 1]},
-                    "startedAt": "$$NOW",
-                    "updatedAt": "$$NOW",
-                }
+    return Transition("claim", {"_id": {"$in": list(task_ids)}, "status": from_states("claim")}, _taken(owner, token, lease_seconds), many=True)
+
+
+def claim_first(scope: Json, *, owner: str, token: str, lease_seconds: float) -> Transition:
+    """QUEUED -> RUNNING for the first due task of a scope, in the order in which it is executed (one find-and-update)."""
+    due = {"status": from_states("claim"), **scope, "$expr": {"$lte": ["$availableAt", "$$NOW"]}}
+    return Transition("claim", due, _taken(owner, token, lease_seconds))
+
+
+def _taken(owner: str, token: str, lease_seconds: float) -> list[Json]:
+    return [
+        {
+            "$set": {
+                "status": S.RUNNING.value,
+                "lease": {"owner": owner, "token": token, "expiresAt": after_now(lease_seconds)},
+                "attempt": {"$add": ["$attempt", 1]},
+                "startedAt": "$$NOW",
+                "updatedAt": "$$NOW",
             }
-        ],
-        many=True,
-    )
+        }
+    ]
 
 
 def renew(owner: str, tokens: Sequence[str], *, lease_seconds: float) -> Transition:
@@ -70,8 +75,8 @@ def hand_back(task_ids: Sequence[str], token: str, *, delay_seconds: float) -> T
 def cancel_unrun(task_ids: Sequence[str], token: str, *, retention_seconds: float) -> Transition:
     """RUNNING or CANCELLING -> CANCELLED for claimed children whose parent is being cancelled or has ended: their work is not begun."""
     return Transition(
-        "confirm_cancel",
-        {"_id": {"$in": list(task_ids)}, "status": {"$in": sorted(states.LEASED)}, "lease.token": token},
+        "cancel_unrun",
+        {"_id": {"$in": list(task_ids)}, "status": from_states("cancel_unrun"), "lease.token": token},
         [
             {
                 "$set": {

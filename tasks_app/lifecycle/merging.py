@@ -56,7 +56,7 @@ def _parts(group: list[Transition]) -> list[list[Transition]]:
     parts: list[list[Transition]] = []
     size = 0
     for transition in group:
-        own_size = len(bson.encode({"": transition.update}))
+        own_size = transition.size or len(bson.encode({"": transition.update}))
         size += own_size
         if not parts or len(parts[-1]) == MAX_MERGED or size > MAX_MERGED_BYTES:
             parts.append([])

@@ -26,6 +26,7 @@ class Transition:
         name: As in `states.TRANSITIONS`, or the name of a fenced write that keeps the status (`progress`, `draft`, …).
         many: Whether it may change several tasks.
         task_id, token: Of a write by an attempt: the bulk that carries it is read back by them.
+        size: About how many bytes it carries, where somebody has counted; 0 when nobody has.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Transition:
     many: bool = False
     task_id: str = ""
     token: str = ""
+    size: int = 0
 
     def operation(self) -> UpdateOne | UpdateMany:
         """Return the transition as one operation of a bulk write."""

@@ -22,7 +22,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from ainoval import mongo
 from ainoval.logs import get_logger
 from tasks_app import lifecycle, registry
-from tasks_app.conf import MAX_RESULT_BYTES, TaskSettings
+from tasks_app.conf import MAX_RESULT_BYTES, QUARANTINE_AFTER_LOSSES, TaskSettings
 from tasks_app.documents import SINGLE_LANE
 from tasks_app.errors import AttemptStopped, LeaseLost, PermanentFailure, RetryLater
 from tasks_app.executable import FanOut, Services, TaskModel
@@ -70,8 +70,8 @@ class Surroundings:
     rng: random.Random
 
 
-def storable_document(make: Callable[[], Json], what: str) -> Json:
-    """Return a document that an executable wants stored.
+def storable_document(make: Callable[[], Json], what: str) -> tuple[Json, int]:
+    """Return a document that an executable wants stored, and its size in bytes.
 
     Args:
         make: Makes it, and may fail.
@@ -87,19 +87,52 @@ def storable_document(make: Callable[[], Json], what: str) -> Json:
         raise PermanentFailure(f"The {what} cannot be stored ({type(exc).__name__}).", code=f"bad_{what}") from exc
     if size > MAX_RESULT_BYTES:
         raise PermanentFailure(f"The {what} has {size:,} bytes; {MAX_RESULT_BYTES:,} can be stored.", code=f"{what}_too_large", details={"bytes": size})
-    return document
+    return document, size
 
 
 class Attempt:
     """One attempt, from its claim to the write of its ending."""
 
+    __slots__ = (  # there are thousands
+        "_around",
+        "_delivered",
+        "_on_end",
+        "_progress",
+        "_protected",
+        "_queued",
+        "_reported",
+        "_timer",
+        "_work",
+        "completion_tokens",
+        "db",
+        "document",
+        "draft",
+        "ended_by_fan_out",
+        "ending",
+        "executable",
+        "in_quarantine",
+        "log",
+        "number",
+        "prompt_tokens",
+        "services",
+        "stop_reason",
+        "stopped_at",
+        "task_id",
+        "threads",
+        "token",
+        "trusted_from",
+        "user_id",
+    )
+
     def __init__(self, document: Json, claimed_at: float, around: Surroundings, on_end: Callable[["Attempt"], None]) -> None:
         self.document = document
+        self.executable = registry.get(document["taskType"])
         self.task_id: str = document["_id"]
         self.user_id: str = document["userId"]
         self.number: int = document["attempt"]
         self.token: str = document["lease"]["token"]
         self.draft: Json | None = document.get("draft")
+        self.in_quarantine: bool = document["crashCount"] >= QUARANTINE_AFTER_LOSSES
         self.db = around.db
         self.services = around.services
         self.threads = around.threads
@@ -119,7 +152,7 @@ class Attempt:
         self.ended_by_fan_out = False
         self._around = around
         self._on_end = on_end
-        self._progress: Json = {"percentage": 0, "message": None, "current": None, "total": None}
+        self._progress = lifecycle.NO_PROGRESS
         self._reported = False
         self._protected = 0
         self._delivered = False
@@ -129,20 +162,10 @@ class Attempt:
 
     # --- running ---
 
-    @property
-    def in_quarantine(self) -> bool:
-        """Whether this task has lost two workers already."""
-        return bool(self.document["crashCount"] >= 2)
-
-    @property
-    def runs_in_thread(self) -> bool:
-        """Whether the executable is a plain `def`."""
-        return registry.get(self.document["taskType"]).runs_in_thread
-
     def start(self) -> None:
         """Begin the work; its end calls `on_end` when the ending is stored."""
         loop = asyncio.get_running_loop()
-        executable = registry.get(self.document["taskType"])
+        executable = self.executable
         context = LoopContext(self, self.services)
         try:
             parameters = executable.Parameters.model_validate(self.document["parameters"])
@@ -158,28 +181,28 @@ class Attempt:
             self._work = failed
         else:
             if executable.runs_in_thread:
-                self._queued = self.threads.submit(self._in_thread, executable, parameters, PoolContext(context, self, loop), loop)
+                self._queued = self.threads.submit(self._in_thread, parameters, PoolContext(context, self, loop), loop)
                 self._work = asyncio.wrap_future(self._queued, loop=loop)
             else:
                 self._start_timer()
-                self._work = loop.create_task(timed(self._on_loop(executable, parameters, context), self._slow))
+                self._work = loop.create_task(timed(self._on_loop(parameters, context), self._slow))
         self._work.add_done_callback(self._done)
 
-    async def _on_loop(self, executable: registry.AnyExecutable, parameters: TaskModel, context: LoopContext) -> Any:
+    async def _on_loop(self, parameters: TaskModel, context: LoopContext) -> Any:
         self.log.info("attempt_started")
-        return await executable.execute(parameters, context)
+        return await self.executable.execute(parameters, context)
 
     def _start_timer(self) -> None:
-        timeout = registry.get(self.document["taskType"]).timeout.total_seconds()
+        timeout = self.executable.timeout.total_seconds()
         self._timer = asyncio.get_running_loop().call_later(timeout, self.stop, StopReason.TIMEOUT)
 
-    def _in_thread(self, executable: registry.AnyExecutable, parameters: TaskModel, context: PoolContext, loop: asyncio.AbstractEventLoop) -> Any:
+    def _in_thread(self, parameters: TaskModel, context: PoolContext, loop: asyncio.AbstractEventLoop) -> Any:
         if self.stop_reason is not None:  # it waited for a free thread, and was stopped meanwhile
             raise AttemptStopped(f"This attempt was stopped ({self.stop_reason}) before it began.")
         loop.call_soon_threadsafe(self._start_timer)  # waiting for a free thread is not the work's time
         self.log.info("attempt_started")
         try:
-            return executable.execute(parameters, context)
+            return self.executable.execute(parameters, context)
         except StopIteration as exc:
             raise RuntimeError("execute() raised StopIteration") from exc  # a future refuses it, and the attempt would never end
 
@@ -254,7 +277,7 @@ class Attempt:
 
     async def save_draft(self, draft: Json) -> None:
         """Store a draft, fenced."""
-        draft = storable_document(lambda: draft, "draft")
+        storable_document(lambda: draft, "draft")
         if await self._around.outbox.write(lifecycle.save_draft(self.task_id, self.token, draft)) is not Verdict.WRITTEN:
             raise LeaseLost
         self.draft = draft
@@ -292,7 +315,7 @@ class Attempt:
             case StopReason.SHUTDOWN if isinstance(error, asyncio.CancelledError | AttemptStopped):
                 return lifecycle.release(self.task_id, record)
             case StopReason.TIMEOUT if isinstance(error, asyncio.CancelledError | AttemptStopped | TimeoutError):
-                limit = registry.get(self.document["taskType"]).timeout.total_seconds()
+                limit = self.executable.timeout.total_seconds()
                 timeout = AttemptTimeout(f"The attempt took longer than {limit:g} s.")
                 timeout.__cause__ = error
                 return self._failure(record, timeout, "timeout")
@@ -300,24 +323,23 @@ class Attempt:
         return self._failure(record, error, None)
 
     def _result(self, record: AttemptRecord, result: Any) -> Transition:
-        executable = registry.get(self.document["taskType"])
         if isinstance(result, FanOut):
             self.ended_by_fan_out = True
             return lifecycle.await_children(self.task_id, record, total=result.total)
-        if not isinstance(result, executable.Result):
+        if not isinstance(result, self.executable.Result):
             wrong = PermanentFailure(
-                f"The executable returned {type(result).__name__} instead of {executable.Result.__name__}.",
+                f"The executable returned {type(result).__name__} instead of {self.executable.Result.__name__}.",
                 code="bad_result",
             )
             return self._failure(record, wrong, None)
         try:
-            stored = storable_document(lambda: result.model_dump(mode="json", by_alias=True), "result")
+            stored, size = storable_document(lambda: result.model_dump(mode="json", by_alias=True), "result")
         except PermanentFailure as refused:
             return self._failure(record, refused, None)
-        return lifecycle.complete(self.task_id, record, result=stored, progress=self._progress, expire_at=self._expire_at(record))
+        return lifecycle.complete(self.task_id, record, result=stored, progress=self._progress, expire_at=self._expire_at(record), size=size)
 
     def _failure(self, record: AttemptRecord, error: BaseException, outcome: str | None) -> Transition:
-        if isinstance(error, mongo.UNAVAILABLE):
+        if mongo.is_unavailable(error):
             # MongoDB was away when the work needed it: not the work's fault, so not at its cost.
             away = RetryLater(DATABASE_AWAY_DELAY, "The database could not be reached.", code="database_unavailable")
             away.__cause__ = error
@@ -325,7 +347,7 @@ class Attempt:
         decision = decide(
             error,
             attempt=self.number,
-            policy=registry.get(self.document["taskType"]).retry,
+            policy=self.executable.retry,
             waited_seconds=self.document.get("waitedSeconds") or 0.0,
             max_wait_seconds=self._around.settings.max_wait_seconds,
             rng=self._around.rng,

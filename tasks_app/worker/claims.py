@@ -9,6 +9,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.logs import get_logger
@@ -21,8 +22,12 @@ from tasks_app.worker.limits import Limits, Live, count_live
 Json = dict[str, Any]
 
 ORDER = [("lane", 1), ("priority", -1), ("fairKey", 1), ("createdAt", 1)]
-# What the choice needs; whole documents are read once, when they are won.
+# What the choice needs; the rest is read once, when they are won.
 CANDIDATE_FIELDS = {"userId": 1, "taskType": 1, "lane": 1, "crashCount": 1, "resource": 1, "fairKey": 1}
+# What an attempt needs; histories and results of earlier lives stay where they are.
+CLAIMED_FIELDS = CANDIDATE_FIELDS | dict.fromkeys(
+    ("parameters", "attempt", "lease.token", "availableAt", "startedAt", "draft", "parentId", "priority", "generation", "waitedSeconds"), 1
+)
 MAX_STREAMS = 150  # MongoDB merges at most 200 index streams for one sorted $in query
 HAND_BACK_SECONDS = (0.02, 0.2)
 
@@ -31,7 +36,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A group that was won: whole documents, under one token."""
+    """A group that was won, under one token: of each task what an attempt needs."""
 
     token: str
     tasks: list[Json]
@@ -67,7 +72,7 @@ class Claimer:
         ids = [task["_id"] for task in chosen]
         try:
             await lifecycle.execute(self._db, lifecycle.claim(ids, owner=self._owner, token=token, lease_seconds=self._lease_seconds))
-            won = await self._tasks.find({"_id": {"$in": ids}, "lease.token": token}).to_list(None)
+            won = await self._tasks.find({"_id": {"$in": ids}, "lease.token": token}, CLAIMED_FIELDS).to_list(None)
             if won and self._limits.any:
                 won = await self._hand_back_excess(won, token)
             won = await self._drop_orphans(won, token)
@@ -76,6 +81,28 @@ class Claimer:
             raise
         place = {task_id: index for index, task_id in enumerate(ids)}
         return Claimed(token, sorted(won, key=lambda task: place[task["_id"]]))
+
+    async def claim_first(self, slots: int, *, quarantine_free: bool = True) -> Claimed:
+        """Take the first due task by one command instead of three: for an idle worker that was woken, whose next claim looks for more.
+
+        While something is at its limit it is a whole claim. A task that was lost twice is always left to one.
+        """
+        if self._limits.any and self._limits.reached(await count_live(self._db)):
+            return await self.claim(slots, quarantine_free=quarantine_free)
+        token = uuid.uuid4().hex
+        scope: Json = {"taskType": {"$in": sorted(self._types)}, "crashCount": {"$lt": QUARANTINE_AFTER_LOSSES}}
+        first = lifecycle.claim_first(scope, owner=self._owner, token=token, lease_seconds=self._lease_seconds)
+        try:
+            task = await self._tasks.find_one_and_update(
+                first.filter, first.update, CLAIMED_FIELDS, sort=ORDER, hint="claim", return_document=ReturnDocument.AFTER
+            )
+            won = [task] if task is not None else []
+            if won and self._limits.any:
+                won = await self._hand_back_excess(won, token)
+            return Claimed(token, await self._drop_orphans(won, token))
+        except BaseException:
+            self.unanswered.add(token)
+            raise
 
     # --- which tasks ---
 

@@ -1,7 +1,7 @@
 """The server's clock, as a worker knows it: times that a worker stores must not depend on how its machine's clock is set."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
@@ -11,17 +11,15 @@ class ServerClock:
     """Estimates MongoDB's clock from its last answer and the local monotonic clock (which knows no jumps)."""
 
     def __init__(self) -> None:
-        self._server = datetime.now(UTC)
-        self._monotonic = time.monotonic()
+        self._ahead = time.time() - time.monotonic()  # of the monotonic clock, in seconds since the epoch
 
     async def read(self, db: AsyncDatabase[dict[str, Any]]) -> None:
         """Ask the server what time it is; the middle of the exchange is taken as its moment."""
         before = time.monotonic()
         answer = await db.client.admin.command("hello")
         after = time.monotonic()
-        self._server, self._monotonic = answer["localTime"].astimezone(UTC), (before + after) / 2
+        self._ahead = answer["localTime"].timestamp() - (before + after) / 2
 
     def now(self) -> datetime:
         """The server's time now, in whole milliseconds."""
-        now = self._server + timedelta(seconds=time.monotonic() - self._monotonic)
-        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+        return datetime.fromtimestamp(int((time.monotonic() + self._ahead) * 1000) / 1000, UTC)

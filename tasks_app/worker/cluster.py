@@ -7,7 +7,6 @@ for ever. Here no two processes share a lock: main and sentinel talk by signals,
 watches its parent. Tasks come from MongoDB, so there is no pusher and no monitor.
 """
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -26,6 +25,7 @@ from django_q.signals import post_spawn
 from django_q.status import Stat
 
 from ainoval import mongo
+from ainoval.collection import freeze_what_is_loaded
 from ainoval.logs import get_logger
 from tasks_app.conf import task_settings
 from tasks_app.worker.broker import MongoBroker
@@ -36,7 +36,9 @@ BLOCKED_SECONDS = 10.0  # a loop that is silent for so long is taken for dead
 STARTING_SECONDS = 60.0
 QUICK_DEATH_SECONDS = 2.0
 QUICK_DEATH_PAUSE_SECONDS = 1.0
-STOP_RESERVE_SECONDS = 0.9
+STOP_RESERVE_SECONDS = 0.6  # for handing back; with what the processes need to end, the cluster has gone a second after the grace
+STOP_LOOK_SECONDS = 0.05
+TELL_AGAIN_SECONDS = 0.25
 
 log = get_logger(__name__)
 
@@ -54,6 +56,30 @@ class _Nothing:
 
     def qsize(self) -> int:
         return 0
+
+
+class _StopFlag:
+    """An event that a signal handler may set.
+
+    `threading.Event` is none: its lock is not reentrant, so a second signal that arrives while the first is being noticed waits for ever for the process
+    that it interrupts. SIGTERM to the group reaches the sentinel twice within a millisecond.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is set, at most so long; return whether it is."""
+        deadline = time.monotonic() + seconds
+        while not self._is_set and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, STOP_LOOK_SECONDS))
+        return self._is_set
 
 
 class WorkerProcess:
@@ -130,7 +156,7 @@ class TaskSentinel(Sentinel):
         self.broker = MongoBroker(Conf.CLUSTER_NAME)
         self.reincarnations = 0
         self.tob = timezone.now()
-        self.start_event, self.stop_event = threading.Event(), threading.Event()
+        self.start_event, self.stop_event = threading.Event(), _StopFlag()
         self.pool_size = Conf.WORKERS
         self.pool: list[WorkerProcess] = []
         self.timeout = None
@@ -177,10 +203,13 @@ class TaskSentinel(Sentinel):
     def stop(self) -> None:
         """Let the workers drain; kill what is left after the grace."""
         self.stop_event.set()
-        for process in self.pool:
-            process.signal(signal.SIGTERM)
         deadline = time.monotonic() + task_settings().shutdown_grace + STOP_RESERVE_SECONDS
+        told_at = float("-inf")
         while self.pool:
+            if time.monotonic() - told_at > TELL_AGAIN_SECONDS:  # a signal that comes before a new worker has set its handler is lost
+                told_at = time.monotonic()
+                for process in self.pool:
+                    process.signal(signal.SIGTERM)
             self.pool = [process for process in self.pool if process.is_alive()]
             if time.monotonic() > deadline:
                 for process in self.pool:
@@ -214,10 +243,7 @@ class TaskCluster(Cluster):
     def run(self) -> None:
         """Run the cluster until a signal stops it."""
         mongo.uri()  # the embedded server is started once, here; connections are opened in each process, after the fork
-        # What is imported by now lives as long as the processes do. Frozen, no collection walks it: a full one took a tenth of a second on every worker's
-        # loop, and by touching each object it unshared the memory that workers have in common.
-        gc.collect()
-        gc.freeze()
+        freeze_what_is_loaded()
         while not self._stopping:
             db.connections.close_all()
             self.sentinel = get_mp_context().Process(target=_sentinel_main, args=(self.cluster_id, os.getpid()), name="sentinel")

@@ -21,6 +21,8 @@ T = TypeVar("T")
 class LoopContext:
     """For `async def execute`: runs on the worker's loop."""
 
+    __slots__ = ("_attempt", "ai", "attempt", "log", "novels", "scenes", "task_id", "user_id")
+
     def __init__(self, attempt: "Attempt", services: Services) -> None:
         self._attempt = attempt
         self.task_id: str = attempt.task_id

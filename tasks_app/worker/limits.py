@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
@@ -32,7 +33,7 @@ class Live:
             self.resources[resource] += count
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """The limits in force; 0 = none."""
 
@@ -52,7 +53,7 @@ class Limits:
             dict(per_resource),  # with those that have no limit: the claim names every resource that has room
         )
 
-    @property
+    @cached_property
     def any(self) -> bool:
         """Whether anything is limited at all: without limits a claim needs no counting."""
         return bool(self.total or self.per_user or self.per_type or any(self.per_resource.values()))
@@ -69,6 +70,15 @@ class Limits:
         if resource and (limit := self.per_resource.get(resource)) and live.resources[resource] >= limit:
             return "provider_limited"
         return None
+
+    def reached(self, live: Live) -> bool:
+        """Return whether anything is at its limit."""
+        return bool(
+            (self.total and live.total >= self.total)
+            or (self.per_user and any(count >= self.per_user for count in live.users.values()))
+            or any(limit and live.types[name] >= limit for name, limit in self.per_type.items())
+            or any(limit and live.resources[name] >= limit for name, limit in self.per_resource.items())
+        )
 
     def excess(self, claimed: Iterable[Json], live: Live) -> list[Json]:
         """Return which of the claimed tasks must go back, the last first, so that no limit is exceeded. `live` counts them too, and is changed."""

@@ -49,14 +49,15 @@ class WakeUps:
         self._busy_at = time.monotonic()
         self._idle.clear()
 
-    async def wait(self, seconds: float) -> None:
-        """Wait until something may be due, at most `seconds`."""
+    async def wait(self, seconds: float) -> bool:
+        """Wait until something may be due, at most `seconds`; return whether there was a hint."""
         self._idle.set()
         try:
             await asyncio.wait_for(self._event.wait(), seconds)
         except TimeoutError:
-            pass
+            return False
         self._event.clear()
+        return True
 
     async def run(self) -> None:
         """Watch the collection whenever the worker is idle, until cancelled."""

@@ -217,6 +217,7 @@ class Worker:
     # --- claiming ---
 
     async def _claims(self) -> None:
+        hinted = False
         while not self._draining.is_set():
             free = self.settings.worker_concurrency - len(self.attempts)
             if free <= 0:
@@ -228,7 +229,8 @@ class Worker:
             try:
                 before = time.monotonic()
                 quarantine_free = not any(attempt.in_quarantine for attempt in self.attempts.values())
-                claimed = await self._claimer.claim(min(free, CLAIM_GROUP), quarantine_free=quarantine_free)
+                claim = self._claimer.claim_first if hinted else self._claimer.claim
+                claimed = await claim(min(free, CLAIM_GROUP), quarantine_free=quarantine_free)
             except mongo.UNAVAILABLE as exc:
                 self._leases.lost_contact()
                 log.warning("claim_failed", worker=self.identity.owner, error=type(exc).__name__)
@@ -239,10 +241,11 @@ class Worker:
                 self.attempts[attempt.task_id] = attempt
                 attempt.start()
             if claimed.tasks:
+                hinted = False
                 self._wake.busy()
                 await self._advance(max(task["fairKey"] for task in claimed.tasks))
             else:
-                await self._wake.wait(POLL_SECONDS)
+                hinted = await self._wake.wait(POLL_SECONDS)
 
     async def _advance(self, fair_key: float) -> None:
         try:
@@ -288,7 +291,8 @@ class Worker:
     def _half_the_threads_are_stuck(self) -> bool:
         now = asyncio.get_running_loop().time()
         stuck = sum(
-            attempt.stopped_at is not None and now - attempt.stopped_at > STUCK_THREAD_SECONDS and attempt.runs_in_thread for attempt in self.attempts.values()
+            attempt.stopped_at is not None and now - attempt.stopped_at > STUCK_THREAD_SECONDS and attempt.executable.runs_in_thread
+            for attempt in self.attempts.values()
         )
         return 2 * stuck >= self.settings.threads
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cluster import Cluster, manage
+from tests.support.databases import own_database
 from tests.support.registered import registered_test_types
 
 
@@ -15,6 +16,13 @@ def test_types() -> Iterator[None]:
     """TEST_NOOP and its like, in this process too: it submits them."""
     with registered_test_types():
         yield
+
+
+@pytest.fixture
+def database_name() -> Iterator[str]:
+    """A database of this test's own: nothing that a killed process had sent can reach the next test."""
+    with own_database() as name:
+        yield name
 
 
 @pytest.fixture(scope="session")

@@ -11,21 +11,17 @@ from typing import Any
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
-from tasks_app import operations
-from tasks_app.documents import TASKS
+from tasks_app import maintenance
+from tasks_app.documents import TASKS, WORKERS
 from tests.conftest import until
 from tests.support.cluster import Cluster, children, count, is_running, stopped
+from tests.support.submissions import store_many
 from tests.support.testtasks.executables import LEDGER
 
 Start = Callable[..., Cluster]
 Database = AsyncDatabase[dict[str, Any]]
 
-pytestmark = pytest.mark.timeout(120)
-
-
-async def submit(task_type: str, number: int, *, user: str = "alice", **parameters: Any) -> list[str]:
-    submitted = await asyncio.gather(*(operations.submit(user, task_type, parameters) for _ in range(number)))
-    return [each.task_id for each in submitted]
+pytestmark = pytest.mark.timeout(300)
 
 
 async def running(number: int) -> None:
@@ -37,19 +33,33 @@ async def running(number: int) -> None:
     await until(enough, what=f"{number} running tasks")
 
 
-async def all_ended(db: Database, number: int, seconds: float = 30.0) -> None:
+async def all_ended(db: Database, number: int, seconds: float = 120.0) -> None:
     async def ended() -> bool:
         return await db[TASKS].count_documents({"completedAt": {"$ne": None}}) == number
 
     await until(ended, seconds=seconds, what=f"the end of {number} tasks")
 
 
+async def busiest(db: Database, workers: Cluster) -> int:
+    """Return the process that holds the most tasks now."""
+    holders = Counter([task["lease"]["owner"] async for task in db[TASKS].find({"status": "RUNNING"}, {"lease.owner": 1})])
+    [(owner, _)] = holders.most_common(1)
+    worker = await db[WORKERS].find_one({"_id": owner})
+    assert worker is not None
+    assert worker["pid"] in workers.workers
+    return int(worker["pid"])
+
+
+async def from_now_on_take(db: Database, seconds: float) -> None:
+    """Change how long the tasks take when they run the next time."""
+    await db[TASKS].update_many({}, {"$set": {"parameters.seconds": seconds}})
+
+
 async def test_a_killed_worker_loses_no_task_and_repeats_no_effect(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="2").ready(2)
-    await submit("TEST_LEDGER", 300, seconds=0.4)
+    await store_many(db, "TEST_LEDGER", 300, seconds=0.4)
     await running(1)
-    workers.kill(workers.workers[0])
-    killed_at = time.monotonic()
+    workers.kill(await busiest(db, workers))
     await all_ended(db, 300)
     assert await count("COMPLETED") == 300
     effects = Counter([line["task"] async for line in db[LEDGER].find()])
@@ -57,15 +67,15 @@ async def test_a_killed_worker_loses_no_task_and_repeats_no_effect(db: Database,
     lost = await db[TASKS].count_documents({"attempts.outcome": "lost"})
     assert lost > 0, "the kill hit nobody"
     assert len(effects) == 300
-    assert time.monotonic() - killed_at < 15
     async for task in db[TASKS].find({}):
         assert "lease" not in task
         assert task["attempt"] == 1
 
 
+@pytest.mark.alone
 async def test_a_task_of_a_killed_worker_runs_again_within_three_seconds(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="1", TASKS_LEASE_SECONDS="30").ready(1)
-    await submit("TEST_SLEEP", 5, seconds=2)
+    await store_many(db, "TEST_SLEEP", 5, seconds=30)
     await running(5)
     workers.kill(workers.workers[0])
     killed_at = time.monotonic()
@@ -73,17 +83,17 @@ async def test_a_task_of_a_killed_worker_runs_again_within_three_seconds(db: Dat
     async def running_again() -> bool:
         return await count("RUNNING", crashCount=1) == 5
 
-    await until(running_again, seconds=10)
+    await until(running_again)
     assert time.monotonic() - killed_at < 3.0
-    await all_ended(db, 5)
 
 
 async def test_an_idle_worker_that_is_killed_is_replaced_and_work_goes_on(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="2").ready(2)
     for _ in range(3):
-        await until(lambda: len(workers.workers) == 2, what="two workers")
-        workers.kill(workers.workers[0])
-    await submit("TEST_NOOP", 50)
+        [first, _] = await until(lambda: len(found := workers.workers) == 2 and found, what="two workers")
+        workers.kill(first)
+        await until(lambda pid=first: not is_running(pid), what="its end")
+    await store_many(db, "TEST_NOOP", 50)
     await all_ended(db, 50)
     assert await count("COMPLETED") == 50
 
@@ -91,7 +101,7 @@ async def test_an_idle_worker_that_is_killed_is_replaced_and_work_goes_on(db: Da
 async def test_a_killed_sentinel_is_replaced_and_its_workers_do_not_stay(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="2").ready(2)
     orphans, sentinel = workers.workers, workers.sentinel
-    await submit("TEST_LEDGER", 40, seconds=0.5)
+    await store_many(db, "TEST_LEDGER", 40, seconds=0.5)
     await running(1)
     workers.kill(sentinel)
     await all_ended(db, 40)
@@ -104,17 +114,17 @@ async def test_a_killed_sentinel_is_replaced_and_its_workers_do_not_stay(db: Dat
 async def test_killing_the_main_process_leaves_no_process_behind(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="2").ready(2)
     everyone = [workers.sentinel, *workers.workers]
-    await submit("TEST_SLEEP", 4, seconds=0.5)
+    await store_many(db, "TEST_SLEEP", 4, seconds=0.5)
     os.kill(workers.pid, signal.SIGKILL)
-    await until(lambda: not any(map(is_running, everyone)), seconds=15, what="the end of all processes")
+    await until(lambda: not any(map(is_running, everyone)), what="the end of all processes")
     assert await count("RUNNING") == 0
 
 
 async def test_a_poisonous_task_is_interrupted_at_its_third_loss_and_takes_no_innocent_one_with_it(db: Database, cluster: Start) -> None:
     await cluster(TASKS_WORKERS="2").ready(2)
-    [poison] = await submit("TEST_POISON", 1)
-    innocent = await submit("TEST_SLEEP", 60, seconds=0.3)
-    await all_ended(db, 61, seconds=60)
+    [poison] = await store_many(db, "TEST_POISON", 1)
+    innocent = await store_many(db, "TEST_SLEEP", 60, seconds=0.3)
+    await all_ended(db, 61)
     ended = await db[TASKS].find_one({"_id": poison})
     assert ended is not None
     assert ended["status"] == "INTERRUPTED"
@@ -126,15 +136,16 @@ async def test_a_poisonous_task_is_interrupted_at_its_third_loss_and_takes_no_in
 
 async def test_a_type_that_must_not_run_again_is_interrupted_at_its_first_loss(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="1").ready(1)
-    [task] = await submit("TEST_RUN_ONCE", 1, seconds=30)
+    [task] = await store_many(db, "TEST_RUN_ONCE", 1, seconds=30)
     await running(1)
     workers.kill(workers.workers[0])
     await until(lambda: count("INTERRUPTED", _id=task))
 
 
+@pytest.mark.alone
 async def test_sigterm_hands_running_tasks_back_at_no_cost_and_another_cluster_goes_on(db: Database, cluster: Start) -> None:
     first = await cluster(TASKS_WORKERS="2", TASKS_SHUTDOWN_GRACE="1").ready(2)
-    await submit("TEST_SLEEP", 30, seconds=4)
+    await store_many(db, "TEST_SLEEP", 30, seconds=60)
     await running(30)
     started = time.monotonic()
     assert first.stop() == 0
@@ -143,6 +154,7 @@ async def test_sigterm_hands_running_tasks_back_at_no_cost_and_another_cluster_g
     assert await count("RUNNING") == 0
     assert await count("QUEUED", attempt=0, crashCount=0) == 30
     assert await count("QUEUED", **{"attempts.outcome": "released"}) == 30
+    await from_now_on_take(db, 0.1)
     await cluster(TASKS_WORKERS="2").ready(2)
     await all_ended(db, 30)
     assert await count("COMPLETED", attempt=1, crashCount=0) == 30
@@ -150,26 +162,30 @@ async def test_sigterm_hands_running_tasks_back_at_no_cost_and_another_cluster_g
 
 async def test_sigterm_to_the_whole_group_many_times_stops_it_cleanly(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="2", TASKS_SHUTDOWN_GRACE="1").ready(2)
-    await submit("TEST_SLEEP", 10, seconds=3)
+    await store_many(db, "TEST_SLEEP", 10, seconds=60)
     await running(1)
     workers.workers  # noqa: B018
     for _ in range(5):
         os.killpg(workers.pid, signal.SIGTERM)
         await asyncio.sleep(0.1)
-    assert workers.process.wait(5) == 0
+    assert workers.process.wait(60) == 0
     assert workers.leftovers() == []
     assert await count("RUNNING") == 0
 
 
 async def test_a_worker_that_was_held_still_past_its_lease_changes_nothing_afterwards(db: Database, cluster: Start) -> None:
-    first = await cluster(TASKS_WORKERS="1", TASKS_LEASE_SECONDS="1.5").ready(1)
-    tasks = await submit("TEST_LEDGER", 20, seconds=1)
+    first = await cluster(TASKS_WORKERS="1", TASKS_LEASE_SECONDS="3").ready(1)
+    tasks = await store_many(db, "TEST_LEDGER", 20, seconds=4)
     await running(20)
     with stopped(first.workers[0]):
-        second = await cluster(TASKS_WORKERS="1", TASKS_LEASE_SECONDS="1.5").ready(1)
-        await all_ended(db, 20, seconds=30)
+        over = time.monotonic() + 4
+        await from_now_on_take(db, 0.1)
+        second = await cluster(TASKS_WORKERS="1", TASKS_LEASE_SECONDS="3").ready(1)
+        await all_ended(db, 20)
         before = {task["_id"]: task async for task in db[TASKS].find({})}
-    await asyncio.sleep(2)
+        await until(lambda: time.monotonic() > over)
+    # The zombie wakes: it has a second to do what it must not.
+    await asyncio.sleep(1)
     after = {task["_id"]: task async for task in db[TASKS].find({})}
     assert before == after
     assert set(before) == set(tasks)
@@ -182,7 +198,7 @@ async def test_a_worker_that_was_held_still_past_its_lease_changes_nothing_after
 async def test_two_clusters_never_run_one_task_at_the_same_time(db: Database, cluster: Start) -> None:
     await cluster(TASKS_WORKERS="2").ready(2)
     await cluster(TASKS_WORKERS="2").ready(2)
-    await submit("TEST_LEDGER", 500, seconds=0.05)
+    await store_many(db, "TEST_LEDGER", 500, seconds=0.05)
     await all_ended(db, 500)
     effects = Counter([line["task"] async for line in db[LEDGER].find()])
     assert len(effects) == 500
@@ -194,14 +210,33 @@ async def test_a_blocked_event_loop_is_noticed_and_its_worker_replaced(db: Datab
     workers = await cluster(TASKS_WORKERS="1").ready(1)
     [pid] = workers.workers
     with stopped(pid):
-        await until(lambda: workers.workers and workers.workers != [pid], seconds=20, what="a new worker")
-    await submit("TEST_NOOP", 3)
+        await until(lambda: workers.workers and workers.workers != [pid], what="a new worker")
+    await store_many(db, "TEST_NOOP", 3)
     await all_ended(db, 3)
+
+
+async def test_a_blocked_event_loop_renews_no_lease_and_its_late_ending_is_refused(db: Database, cluster: Start) -> None:
+    await cluster(TASKS_WORKERS="1", TASKS_LEASE_SECONDS="1.5").ready(1)
+    [innocent] = await store_many(db, "TEST_SLEEP", 1, seconds=20)
+    await running(1)
+    [blocking] = await store_many(db, "TEST_BLOCKING", 1, seconds=4)
+    await running(2)
+
+    async def lost() -> bool:
+        await maintenance.recover_lost(db)
+        return await count("QUEUED", _id={"$in": [innocent, blocking]}, crashCount=1) == 2
+
+    await until(lost, seconds=4, what="the end of the blocked loop's leases")
+    await until(lambda: count("COMPLETED", _id=blocking), seconds=20)
+    ended = await db[TASKS].find_one({"_id": blocking}) or {}
+    # The first run ended a moment after it was unblocked; what is stored is the second's ending.
+    assert [entry["outcome"] for entry in ended["attempts"]] == ["lost", "completed"]
+    assert ended["attempts"][0]["token"] != ended["attempts"][1]["token"]
 
 
 async def test_children_of_a_killed_cluster_are_taken_up_by_the_next(db: Database, cluster: Start) -> None:
     first = await cluster(TASKS_WORKERS="2", TASKS_LEASE_SECONDS="2").ready(2)
-    [parent] = await submit("TEST_FAMILY", 1, count=40, seconds=0.5)
+    [parent] = await store_many(db, "TEST_FAMILY", 1, count=40, seconds=0.5)
     await until(lambda: count("RUNNING", parentId=parent))
     everyone = [first.pid, first.sentinel, *first.workers]
     for pid in everyone:

@@ -15,15 +15,17 @@ from tasks_app.documents import TASKS
 from tests.conftest import until
 from tests.support.cluster import Cluster, count
 from tests.support.environment import DATA_DIR
+from tests.support.submissions import store_many
 from tests.support.testtasks.executables import LEDGER
 
 Start = Callable[..., Cluster]
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(autouse=True)
-def _server_afterwards() -> Iterator[None]:
+def _server_afterwards(database_name: str) -> Iterator[None]:
+    """The server runs again before the database is dropped, also when the test failed in between."""
     yield
     mongod.ensure_running(DATA_DIR)
 
@@ -39,9 +41,9 @@ async def start_mongod() -> None:
 
 
 async def test_an_outage_of_two_leases_costs_no_attempt_no_loss_and_no_repeated_effect(db: Any, cluster: Start) -> None:
+    await store_many(db, "TEST_LEDGER", 100, seconds=4)
     workers = await cluster(TASKS_WORKERS="2", TASKS_LEASE_SECONDS="3").ready(2)
     pids = workers.workers
-    await asyncio.gather(*(operations.submit("alice", "TEST_LEDGER", {"seconds": 1.5}) for _ in range(100)))
 
     async def running() -> bool:
         return await count("RUNNING") == 100
@@ -50,7 +52,6 @@ async def test_an_outage_of_two_leases_costs_no_attempt_no_loss_and_no_repeated_
     kill_mongod()
     await asyncio.sleep(6.5)
     await start_mongod()
-    back = time.monotonic()
 
     async def done() -> bool:
         try:
@@ -58,8 +59,7 @@ async def test_an_outage_of_two_leases_costs_no_attempt_no_loss_and_no_repeated_
         except mongo.UNAVAILABLE:
             return False
 
-    await until(done, seconds=30, what="the end of all tasks")
-    print(f"all ended {time.monotonic() - back:.1f} s after the server was back")
+    await until(done, what="the end of all tasks")
     assert workers.workers == pids, "a worker died of the outage"
     async for task in mongo.database()[TASKS].find({}):
         assert (task["crashCount"], task["attempt"]) == (0, 1)
@@ -70,6 +70,7 @@ async def test_an_outage_of_two_leases_costs_no_attempt_no_loss_and_no_repeated_
     assert await mongo.database()[LEDGER].count_documents({}) == 100
 
 
+@pytest.mark.alone
 async def test_claims_flow_soon_after_the_server_is_back(db: Any, cluster: Start) -> None:
     await cluster(TASKS_WORKERS="2", TASKS_LEASE_SECONDS="3").ready(2)
     kill_mongod()
@@ -86,14 +87,14 @@ async def test_claims_flow_soon_after_the_server_is_back(db: Any, cluster: Start
     async def completed() -> bool:
         return await count("COMPLETED") == 1
 
-    await until(completed, seconds=10)
+    await until(completed)
     assert time.monotonic() - back < 5.0
 
 
+@pytest.mark.alone
 async def test_a_cluster_that_is_told_to_stop_during_an_outage_ends_on_time(db: Any, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="2", TASKS_SHUTDOWN_GRACE="1", TASKS_LEASE_SECONDS="2").ready(2)
-    for _ in range(6):
-        await operations.submit("alice", "TEST_SLEEP", {"seconds": 20})
+    await store_many(db, "TEST_SLEEP", 6, seconds=60)
 
     async def running() -> bool:
         return await count("RUNNING") == 6
@@ -103,7 +104,7 @@ async def test_a_cluster_that_is_told_to_stop_during_an_outage_ends_on_time(db: 
     await asyncio.sleep(0.5)
     started = time.monotonic()
     workers.stop()
-    # grace + 1 s for the workers; the main process then tries to stop the embedded server, which is another second.
+    # The grace and a second; waiting for MongoDB anywhere would be 3 s more.
     assert time.monotonic() - started < 3.5
     assert workers.leftovers() == []
     await start_mongod()
@@ -112,4 +113,4 @@ async def test_a_cluster_that_is_told_to_stop_during_an_outage_ends_on_time(db: 
     async def taken_up() -> bool:
         return await count("RUNNING", crashCount=1) == 6
 
-    await until(taken_up, seconds=10)
+    await until(taken_up)

@@ -127,6 +127,7 @@ def test_an_idempotency_key_makes_one_task(client: APIClient, api: Api, bob: Any
     assert submit(client, scene, **{"Idempotency-Key": "key 2"}) != first.json()["taskId"]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_twenty_submissions_with_one_key_at_once_make_one_task(client: APIClient, scene: Json, api: Api, alice: Any) -> None:
     def send(_: int) -> tuple[int, str]:
         try:
@@ -304,6 +305,7 @@ def test_a_cancelled_task_runs_again_on_request(client: APIClient, scene: Json) 
     assert client.post(f"/api/tasks/{task_id}/retry", {"parameters": {}}).status_code == 400
 
 
+@pytest.mark.django_db(transaction=True)
 def test_of_twenty_requests_to_run_again_one_succeeds(client: APIClient, scene: Json) -> None:
     task_id = submit(client, scene)
     client.delete(f"/api/tasks/{task_id}")

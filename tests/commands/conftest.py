@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,23 +12,9 @@ from django.core.management import call_command
 from ainoval import mongo
 from tasks_app.documents import TASKS
 from tasks_app.states import TaskStatus
-from tests.support.shared_database import shared_database
 from tests.support.tasks import stored_batch, stored_task
 
 Json = dict[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Any) -> None:
-    """A cheap password hash: the real one costs a third of a second for each user."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-@pytest.fixture
-def database_name() -> Iterator[str]:
-    """A database for all tests of this folder, emptied after each (those of the indexes make their own)."""
-    with shared_database() as name:
-        yield name
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.commands.conftest import Store
 from tests.support.cluster import PROJECT_ROOT, environment, manage
 from tests.support.tasks import task_document
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 AWAY = {"MONGODB_URI": "mongodb://alice:her-password@127.0.0.1:9/?directConnection=true&serverSelectionTimeoutMS=200"}
 
@@ -82,7 +82,7 @@ def _at_a_terminal(answer: bytes, *arguments: str) -> tuple[int, str]:
         pass  # the other side is closed: the process has ended
     finally:
         os.close(ours)
-    return process.wait(timeout=60), shown.decode()
+    return process.wait(timeout=120), shown.decode()
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
 """`manage.py ensure_indexes`."""
 
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.core.management.base import CommandError
 
-from ainoval import indexes, mongo
+from ainoval import mongo
 from tasks_app.documents import TASKS
+from tests.support.databases import own_database
 
 Run = Callable[..., str]
 
@@ -16,12 +16,8 @@ Run = Callable[..., str]
 @pytest.fixture
 def database_name() -> Iterator[str]:
     """A database of this test's own: its indexes are changed."""
-    name = f"test_{uuid.uuid4().hex[:16]}"
-    mongo.use_database(name)
-    indexes.ensure_indexes()
-    yield name
-    mongo.sync_database().client.drop_database(name)
-    mongo.use_database(None)
+    with own_database() as name:
+        yield name
 
 
 def test_what_the_project_makes_agrees_with_what_is_declared(run: Run) -> None:

@@ -1,6 +1,6 @@
 """Fixtures of the console tests: staff with exactly the permissions that a test names, and stored tasks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +14,6 @@ from tasks_app.admin import counting
 from tasks_app.documents import TASKS
 from tasks_app.states import TaskStatus
 from tests.support import stored
-from tests.support.shared_database import shared_database
 
 Json = dict[str, Any]
 Staff = Callable[..., Client]
@@ -23,22 +22,10 @@ Store = Callable[..., Json]
 LIST = "/admin/tasks_app/backgroundtask/"
 
 
-@pytest.fixture
-def database_name() -> Iterator[str]:
-    """The tests' shared database."""
-    with shared_database() as name:
-        yield name
-
-
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts are waited for, however busy the machine is."""
     monkeypatch.setattr(counting, "PATIENCE_SECONDS", 20.0)
-
-
-@pytest.fixture
-def db_access() -> None:
-    """Django's own tables: each module here is marked `django_db`, and rolled back after each test, since console views run in the test's thread."""
 
 
 @pytest.fixture

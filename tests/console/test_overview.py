@@ -330,7 +330,8 @@ def test_what_others_have_written_is_shown_inert_and_nothing_is_inline(client: A
         answer = client.get(f"{OVERVIEW}?type={bad}", headers=headers)
         page = answer.content.decode()
         assert "<img" not in page and "&lt;img" in page
-        assert not re.search(r"<[^>]+\s(style|on\w+)=", page)
+        names_only = re.sub(r'"[^"]*"', '""', page)  # within quotes it is a value, whatever it looks like
+        assert not re.search(r"<[^>]+\s(style|on\w+)=", names_only)
         assert "<script>" not in page
         assert "script-src 'self'" in answer["Content-Security-Policy"]
 

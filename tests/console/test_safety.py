@@ -120,7 +120,7 @@ def without_mongodb(database_name: str, settings: Any) -> Iterator[None]:
         settings.AINOVAL = real.model_copy(update={"mongodb_uri": SecretStr(uri)})
         assert mongo.uri() == uri
 
-    connect_to("mongodb://127.0.0.1:9/?directConnection=true")
+    connect_to("mongodb://127.0.0.1:9/?directConnection=true&serverSelectionTimeoutMS=300")
     yield
     connect_to(known)
     settings.AINOVAL = real

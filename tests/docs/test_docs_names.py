@@ -14,7 +14,7 @@ from django.urls import Resolver404, resolve
 from tests.docs.pages import ROOT, Page, page, pages
 
 MANAGE = re.compile(r"manage\.py +([a-z_]+)([^#`]*)")
-MAKE = re.compile(r"\bmake +([a-z]+)\b")
+MAKE = re.compile(r"\bmake +([a-z]+(?:-[a-z]+)*)\b")
 TEST = re.compile(r"\btests/[\w/]+\.py(?:::\w+)?")
 FILE = re.compile(r"^(?:ainoval|tasks_app|tests|templates|locale|docs)/[\w./-]*$")
 ENDPOINT = re.compile(r"(?<![\w.])(/(?:api|health)(?:/[\w{}.-]+)*)")
@@ -36,7 +36,7 @@ def test_every_command_exists_and_takes_its_arguments(each: Page) -> None:
 
 @ALL
 def test_every_make_target_exists(each: Page) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {target for code in each.code for target in MAKE.findall(code)} - targets == set()
 
 

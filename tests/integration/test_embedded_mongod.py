@@ -20,7 +20,7 @@ from pymongo import MongoClient
 
 from ainoval.mongod import MongodUnavailable, ensure_running, find_binary, running_pid, stop_if_last
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the embedded server needs file locks and fork")
+pytestmark = [pytest.mark.timeout(300), pytest.mark.skipif(sys.platform == "win32", reason="the embedded server needs file locks and fork")]
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +51,7 @@ from pymongo import MongoClient
 from ainoval.mongod import ensure_running, stop_if_last
 folder = Path(sys.argv[1])
 for number in range(3):
-    with MongoClient(ensure_running(folder), serverSelectionTimeoutMS=5000) as client:
+    with MongoClient(ensure_running(folder), serverSelectionTimeoutMS=60_000) as client:
         client.test.visits.insert_one({"who": sys.argv[2], "number": number})
     stop_if_last(folder)
 """
@@ -97,7 +97,7 @@ def end(child: "subprocess.Popen[str]") -> None:
     """Let it end by itself, and see that it ended well."""
     assert child.stdin
     child.stdin.close()
-    assert child.wait(timeout=20) == 0
+    assert child.wait(timeout=120) == 0
 
 
 def kill_server(data_dir: Path) -> None:
@@ -107,7 +107,7 @@ def kill_server(data_dir: Path) -> None:
         until(lambda: running_pid(data_dir) != pid)
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -115,7 +115,7 @@ def until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 def connect(uri: str) -> "MongoClient[dict[str, Any]]":
-    return MongoClient(uri, serverSelectionTimeoutMS=5000)
+    return MongoClient(uri, serverSelectionTimeoutMS=60_000)
 
 
 def port_of(uri: str) -> int:
@@ -125,7 +125,17 @@ def port_of(uri: str) -> int:
 @contextmanager
 def another_program_on(port: int) -> Iterator[None]:
     """Has the port, and hangs up on whoever does not speak its language."""
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+    def is_bound() -> bool:
+        with suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return True
+        return False
+
+    until(is_bound)  # a process that was killed gives up its lock a moment before its port
+    listener.listen()
 
     def hang_up() -> None:
         with suppress(OSError):
@@ -161,7 +171,7 @@ def test_the_first_process_starts_it_the_second_joins_and_the_last_one_stops_it(
 def test_processes_that_come_and_go_at_the_same_moment_always_find_a_working_server(data_dir: Path, process: Any) -> None:
     children = [process(RESTLESS_USER, data_dir, name) for name in ("alice", "bob")]
     for child in children:
-        assert child.wait(timeout=40) == 0
+        assert child.wait(timeout=120) == 0
     assert running_pid(data_dir) is None
 
     with connect(ensure_running(data_dir)) as client:
@@ -171,7 +181,7 @@ def test_processes_that_come_and_go_at_the_same_moment_always_find_a_working_ser
 def test_a_forked_child_keeps_the_server_alive_after_its_parent(data_dir: Path, process: Any) -> None:
     parent = process(FORKING_USER, data_dir)
     assert first_line(parent)
-    assert parent.wait(timeout=20) == 0
+    assert parent.wait(timeout=120) == 0
     pid = running_pid(data_dir)
     assert pid
     assert stop_if_last(data_dir) is False

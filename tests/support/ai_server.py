@@ -30,8 +30,10 @@ GET /_stats
     {calls, current, peak, byMarker {marker: calls}, answeredByMarker, byOutcome}
 POST /_script
     A rule, a list of rules, or {"rules": [...], "default": {step}, "marker": "regex"}; replaces what was there.
+POST /_release
+    Lets every call that is held now have its answer.
 POST /_reset
-    Forgets calls, counters and script; lets go every call that hangs or stalls.
+    Forgets calls, counters and script; lets go every call that hangs, stalls or is held.
 
 **Rules.** The first rule whose `contains` (a substring, or a list of which any will do; "" matches all) is in the
 prompt decides; its `steps` are used up in order, each `times` times (1), the last one for ever. `per` says what counts
@@ -55,6 +57,7 @@ separately: "rule" (default: all its calls share one sequence), "marker" or "pro
     cut           the connection is dropped           (likewise; 0: before any header is sent)
     stall         nothing more comes, connection open (likewise)
     hang          not even headers
+    hold          nothing until /_release, then the answer: how many are in flight is the test's choice, not the machine's
     raw           `body` as it is, with `status` and `content_type`
     events        `events`: a list of strings, each sent as one `data:` line (odd chunks)
 
@@ -98,6 +101,10 @@ class AIControl:
         """Replace the script: a rule, a list of rules, or a whole script. ValueError if it is not one."""
         self._ask("/_script", script)
 
+    def release(self) -> None:
+        """Let the calls that are held now have their answers."""
+        self._ask("/_release", {})
+
     def reset(self) -> None:
         """Forget calls, counters and script; let hanging calls go."""
         self._ask("/_reset", {})
@@ -113,7 +120,7 @@ class AIControl:
         stats: dict[str, Any] = self._ask("/_stats")
         return stats
 
-    def wait_until(self, holds: Callable[[dict[str, Any]], bool], *, timeout: float = 10) -> dict[str, Any]:
+    def wait_until(self, holds: Callable[[dict[str, Any]], bool], *, timeout: float = 60) -> dict[str, Any]:
         """Return the counters as soon as `holds` is true of them; AssertionError after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not holds(stats := self.stats()):

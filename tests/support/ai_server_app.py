@@ -51,6 +51,7 @@ class State:
     current: int = 0
     peak: int = 0
     released: asyncio.Event = field(default_factory=asyncio.Event)
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin(self, body: Mapping[str, Any], key: str) -> tuple[Call, Step]:
         """Record a call and choose its step."""
@@ -80,6 +81,11 @@ class State:
         call.step = step.do
         return call, step
 
+    def release(self) -> None:
+        """Let go the calls that are held now; later ones are held anew."""
+        self.let_go.set()
+        self.let_go = asyncio.Event()
+
     def end(self, call: Call, outcome: str) -> None:
         """Record how a call ended."""
         call.outcome = outcome
@@ -105,6 +111,8 @@ async def completions(request: web.Request) -> web.StreamResponse:
     call, step = state.begin(body, key)
     outcome = "disconnected"
     try:
+        if step.do == "hold":
+            await state.let_go.wait()
         if step.delay:
             await asyncio.sleep(step.delay)
         response, outcome = await perform(request, state.released, call, step)
@@ -288,9 +296,16 @@ async def set_script(request: web.Request) -> web.Response:
     return web.json_response({"rules": len(script.rules)})
 
 
+async def release(request: web.Request) -> web.Response:
+    """POST /_release."""
+    request.app[STATE].release()
+    return web.json_response({})
+
+
 async def reset(request: web.Request) -> web.Response:
     """POST /_reset: forget everything but the calls still open, which are let go."""
     state = request.app[STATE]
+    state.release()
     state.released.set()
     state.released = asyncio.Event()
     state.script = Script()
@@ -316,6 +331,7 @@ async def serve(port: int, script: Script, started: Callable[[str], None], stop:
             web.get("/_calls", show_calls),
             web.get("/_stats", show_stats),
             web.post("/_script", set_script),
+            web.post("/_release", release),
             web.post("/_reset", reset),
         ]
     )
@@ -329,4 +345,5 @@ async def serve(port: int, script: Script, started: Callable[[str], None], stop:
         await stop.wait()
     finally:
         app[STATE].released.set()
+        app[STATE].release()
         await runner.cleanup()

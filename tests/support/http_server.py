@@ -15,8 +15,15 @@ from tests.support.environment import clean_environment
 
 PASSWORD = "a password for tests"
 
-MAKE_USERS = f"""
+_PREPARE = """
 import django; django.setup()
+from django.core.management import call_command
+from ainoval import indexes
+call_command("migrate", verbosity=0)
+indexes.ensure_indexes()
+"""
+
+MAKE_USERS = f"""
 from ainoval.accounts.models import User
 for name in ("alice", "bob"):
     User.objects.create_user(name, password="{PASSWORD}")
@@ -44,8 +51,9 @@ class HttpServer:
 
     port: int
     log: Path
+    environment: dict[str, str]
 
-    def exchange(self, data: bytes, *, seconds: float = 20.0) -> Answer:
+    def exchange(self, data: bytes, *, seconds: float = 90.0) -> Answer:
         """Send these bytes on a fresh connection and return the first answer (status 0: the server closed without one)."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -93,12 +101,13 @@ def read_answer(connection: socket.socket) -> Answer:
 
 
 @contextlib.contextmanager
-def running(directory: Path, mongodb_uri: str, database: str, *, make_users: str = MAKE_USERS, **settings: str) -> Iterator[HttpServer]:
+def running(directory: Path, mongodb_uri: str, database: str, *, processes: int = 1, make_users: str = MAKE_USERS, **settings: str) -> Iterator[HttpServer]:
     """Run the ASGI application with a SQLite file of its own in `directory`, on a MongoDB that runs already.
 
     Args:
+        processes: How many share the port.
         make_users: A program that makes those who can log in.
-        settings: Environment, over the tests' own.
+        settings: Environment, over what a developer gets.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -111,16 +120,17 @@ def running(directory: Path, mongodb_uri: str, database: str, *, make_users: str
         "DJANGO_SECRET_KEY": os.environ["DJANGO_SECRET_KEY"],
         "MONGODB_URI": mongodb_uri,
         "MONGODB_DATABASE": database,
-    } | settings
-    for arguments in (["-m", "django", "migrate", "--verbosity", "0"], ["-c", make_users]):
-        subprocess.run([sys.executable, *arguments], env=environment, check=True, timeout=100)
+        **settings,
+    }
+    subprocess.run([sys.executable, "-c", _PREPARE + make_users], env=environment, check=True, timeout=120)
     log = directory / "server.log"
-    command = [sys.executable, "-m", "uvicorn", "ainoval.asgi:application", "--port", str(port), "--log-level", "warning", "--timeout-graceful-shutdown", "2"]
+    command = [sys.executable, "-m", "uvicorn", "ainoval.asgi:application", "--port", str(port), "--workers", str(processes)]
+    command += ["--log-level", "warning", "--timeout-graceful-shutdown", "2"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
             _wait_until_it_answers(port, process, log)
-            yield HttpServer(port, log)
+            yield HttpServer(port, log, environment)
         finally:
             process.terminate()
             try:
@@ -131,7 +141,7 @@ def running(directory: Path, mongodb_uri: str, database: str, *, make_users: str
 
 
 def _wait_until_it_answers(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):

@@ -7,6 +7,7 @@ from types import ModuleType
 
 from tasks_app import registry
 from tasks_app.executable import TaskExecutable
+from tests.support.testtasks import executables
 
 
 def types_of(module: ModuleType) -> list[type[registry.AnyExecutable]]:
@@ -30,7 +31,11 @@ def registered(*classes: type[registry.AnyExecutable]) -> Iterator[None]:
 @contextmanager
 def registered_test_types() -> Iterator[None]:
     """Register tests.support.testtasks.executables."""
-    from tests.support.testtasks import executables
-
     with registered(*types_of(executables)):
         yield
+
+
+def forget_test_types() -> None:
+    """Forget them; the import above has registered them, or that of a test which needs one of their names."""
+    for cls in types_of(executables):
+        registry.unregister(cls.task_type)

@@ -7,7 +7,6 @@ from ainoval.novels import limits
 from ainoval.novels.characters import clean
 from ainoval.novels.errors import UnreadableNovel
 from ainoval.novels.importing.decoding import decode
-from ainoval.novels.importing.epub import read_epub
 from ainoval.novels.importing.markdown import is_export, read_export, read_markdown
 from ainoval.novels.importing.outline import ParsedNovel, outline, short_title
 from ainoval.novels.importing.text import read_text
@@ -41,6 +40,9 @@ def parse_novel(data: bytes, filename: str, title: str | None = None) -> ParsedN
     title = (title or "").strip() or None
     is_exact = False
     if extension == ".epub":
+        # Not before the first one comes: its XML library is large, and workers and commands share this module.
+        from ainoval.novels.importing.epub import read_epub
+
         own_title, stream = read_epub(data)
     else:
         text = decode(data)

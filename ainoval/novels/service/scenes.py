@@ -58,6 +58,10 @@ class SceneService:
         """Return a scene with its content, or raise SceneNotFound."""
         return SceneView.from_document(await own_scene(self._db, author_id, scene_id))
 
+    async def require(self, author_id: str, scene_id: str) -> None:
+        """Raise SceneNotFound unless the author has this scene."""
+        await own_scene(self._db, author_id, scene_id, without=("content", "summary"))
+
     async def history(self, author_id: str, scene_id: str) -> _History:
         """Return the texts the scene had before, oldest first (at most 20 and 4 MiB), or raise SceneNotFound."""
         await own_scene(self._db, author_id, scene_id, without=("content", "summary"))

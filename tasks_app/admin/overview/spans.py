@@ -16,6 +16,6 @@ class Spans:
             return ""
         for size, text in self._units:
             if seconds >= size:
-                number = seconds / size
+                number = round(seconds / size, 1)
                 return text % {"number": f"{number:.0f}" if number >= 10 or number == int(number) else f"{number:.1f}"}
         return self._milliseconds % {"number": f"{1000 * seconds:.0f}"}

@@ -90,7 +90,7 @@ async def test_what_on_text_raises_comes_out_as_it_is_and_the_connection_is_clos
     with pytest.raises(type(error)) as caught:
         await service.summarise(SCENE, on_text=on_text)
     assert caught.value is error
-    await asyncio.to_thread(ai.wait_until, lambda stats: stats["byOutcome"] == {"disconnected": 1}, timeout=2)
+    await asyncio.to_thread(ai.wait_until, lambda stats: stats["byOutcome"] == {"disconnected": 1})
 
 
 async def test_usage_that_is_not_reported_counts_as_zero(ai: AIServer, service: AIService) -> None:

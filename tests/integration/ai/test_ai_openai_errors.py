@@ -137,14 +137,14 @@ async def test_a_stall_in_the_stream_is_noticed(ai: AIServer, service_for: Calla
     error = await failure_of(service)
 
     assert (error.code, error.retryable) == ("stalled", True)
-    assert 0.3 < time.monotonic() - begun < 2
-    await asyncio.to_thread(ai.wait_until, lambda stats: stats["byOutcome"] == {"disconnected": 1}, timeout=2)
+    assert 0.3 < time.monotonic() - begun < 30  # the profile would wait for a minute
+    await asyncio.to_thread(ai.wait_until, lambda stats: stats["byOutcome"] == {"disconnected": 1})
 
 
 async def test_slow_pieces_are_no_stall(ai: AIServer, service_for: Callable[..., AIService]) -> None:
-    ai.script({"steps": [{"do": "answer", "chunks": 5, "chunk_delay": 0.2}]})
+    ai.script({"steps": [{"do": "answer", "chunks": 6, "chunk_delay": 0.25}]})
 
-    assert (await service_for(stall_timeout_seconds=0.6).summarise(SCENE)).text.startswith("Answer")
+    assert (await service_for(stall_timeout_seconds=1.2).summarise(SCENE)).text.startswith("Answer")
 
 
 async def test_a_server_that_never_answers_is_a_time_out(ai: AIServer, service_for: Callable[..., AIService]) -> None:
@@ -153,7 +153,7 @@ async def test_a_server_that_never_answers_is_a_time_out(ai: AIServer, service_f
     error = await failure_of(service_for(stall_timeout_seconds=0.4))
 
     assert (error.code, error.retryable) == ("timeout", True)
-    await asyncio.to_thread(ai.wait_until, lambda stats: stats["byOutcome"] == {"disconnected": 1}, timeout=2)
+    await asyncio.to_thread(ai.wait_until, lambda stats: stats["byOutcome"] == {"disconnected": 1})
 
 
 async def test_an_answer_that_goes_on_for_ever_is_a_time_out(ai: AIServer, service_for: Callable[..., AIService]) -> None:
@@ -162,9 +162,10 @@ async def test_an_answer_that_goes_on_for_ever_is_a_time_out(ai: AIServer, servi
     error = await failure_of(service_for(total_timeout_seconds=0.6))
 
     assert (error.code, error.retryable) == ("timeout", True)
-    await asyncio.to_thread(ai.wait_until, lambda stats: stats["byOutcome"] == {"disconnected": 1}, timeout=2)
+    await asyncio.to_thread(ai.wait_until, lambda stats: stats["byOutcome"] == {"disconnected": 1})
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("moment", [{"do": "hang"}, {"do": "stall"}, {"do": "answer", "delay": 30}])
 async def test_cancelling_closes_the_socket_within_a_second(ai: AIServer, service: AIService, moment: dict[str, Any]) -> None:
     ai.script({"steps": [moment]})
@@ -177,7 +178,7 @@ async def test_cancelling_closes_the_socket_within_a_second(ai: AIServer, servic
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    await asyncio.to_thread(ai.wait_until, lambda stats: stats["current"] == 0, timeout=2)
+    await asyncio.to_thread(ai.wait_until, lambda stats: stats["current"] == 0)
     [call] = ai.calls()
     assert call["outcome"] == "disconnected"
     assert call["endedAt"] - begun < 1

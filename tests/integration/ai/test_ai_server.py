@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from tests.support.ai_server import AIServer
 
 def ask(ai: AIServer, text: str, **options: Any) -> tuple[int, dict[str, Any]]:
     """One call without the SDK, not streamed."""
-    connection = http.client.HTTPConnection(urlsplit(ai.url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(ai.url).netloc, timeout=60)
     try:
         body = {"model": "m", "messages": [{"role": "user", "content": text}]} | options
         connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Authorization": "Bearer word"})
@@ -94,3 +95,20 @@ def test_a_reset_forgets_everything(ai: AIServer) -> None:
     assert ai.calls() == []
     assert ai.stats()["peak"] == 0
     assert ask(ai, "Olga")[0] == 200
+
+
+def test_held_calls_are_answered_when_they_are_released_and_later_ones_are_held_anew(ai: AIServer) -> None:
+    ai.script({"steps": [{"do": "hold"}]})
+    with ThreadPoolExecutor(3) as pool:
+        held = [pool.submit(ask, ai, text) for text in ("Olga", "Bob")]
+        ai.wait_until(lambda stats: stats["current"] == 2)
+        assert not any(call.done() for call in held)
+
+        ai.release()
+        assert [call.result(60)[0] for call in held] == [200, 200]
+
+        later = pool.submit(ask, ai, "Alice")
+        ai.wait_until(lambda stats: stats["current"] == 1)
+        assert not later.done()
+        ai.reset()
+        assert later.result(60)[0] == 200

@@ -32,7 +32,7 @@ async def worker(db: Db) -> AsyncIterator[None]:
     task = asyncio.create_task(made.run())
     yield
     made.drain()
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, 60)
 
 
 async def a_novel(db: Db, *contents: str) -> tuple[str, str, list[str]]:
@@ -51,7 +51,7 @@ async def run(task_type: str, **parameters: Any) -> Json:
     async def has_ended() -> bool:
         return (await queries.get(task_id, user_id="alice"))["completedAt"] is not None
 
-    await until(has_ended, seconds=20)
+    await until(has_ended)
     return await queries.get(task_id, user_id="alice")
 
 
