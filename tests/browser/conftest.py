@@ -3,7 +3,6 @@
 Not part of `make test`: `make browser` runs these. Without Chromium they are skipped.
 """
 
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,21 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from ainoval import indexes, mongo
 from tasks_app.documents import TASKS
 from tasks_app.states import TaskStatus
-from tests.browser.visitor import LIST, Visitor
+from tests.browser.visitor import CHROMIUM, LIST, Visitor
 from tests.support import http_server, stored
 from tests.support.cluster import Cluster
 from tests.support.registered import registered_test_types
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: run `make browser`, which installs it")
-
 Json = dict[str, Any]
 Open = Callable[..., Visitor]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PERMISSIONS = ("view", "cancel", "requeue", "apply", "delete", "view_text")
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.support.settings"}
 
@@ -78,7 +75,7 @@ def _server(_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def _chromium() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("Chromium is missing: install it (on Debian `apt-get install chromium`)")
-    with playwright.sync_playwright() as api:
+    with sync_playwright() as api:
         browser = api.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()

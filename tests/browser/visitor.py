@@ -1,5 +1,6 @@
 """Somebody before a browser: one window, and everything that went wrong in it."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Response, expect
 
 LIST = "/admin/tasks_app/backgroundtask/"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE_MILLISECONDS = 20_000  # the machine may be busy; what is waited for comes much sooner
 
 expect.set_options(timeout=PATIENCE_MILLISECONDS)

@@ -10,6 +10,7 @@ from django.test import Client
 from ainoval import mongo
 from ainoval.ids import new_id
 from ainoval.novels.documents import NOVELS, SCENES
+from tasks_app import waits
 from tasks_app.admin import counting
 from tasks_app.documents import TASKS
 from tasks_app.states import TaskStatus
@@ -26,6 +27,8 @@ LIST = "/admin/tasks_app/backgroundtask/"
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts are waited for, however busy the machine is."""
     monkeypatch.setattr(counting, "PATIENCE_SECONDS", 20.0)
+    monkeypatch.setattr(waits, "PATIENCE_SECONDS", 20.0)
+    monkeypatch.setattr(waits, "FIRST_PATIENCE_SECONDS", 20.0)
 
 
 @pytest.fixture
