@@ -4,11 +4,12 @@ The judge has a connection of its own and uses nothing of the project but the ta
 """
 
 import itertools
+import time
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo import MongoClient
@@ -24,6 +25,7 @@ Json = dict[str, Any]
 TASKS = "background_tasks"
 LEGAL = {(source.value, target.value) for targets in TRANSITIONS.values() for source, ends in targets.items() for target in ends}
 ENDED = {status.value for status in TERMINAL}
+CLOCKS_APART = timedelta(milliseconds=10)  # the log's times are in milliseconds, and taken a moment after the write
 CANCEL_SECONDS = 2  # a request reaches its worker within half a second; the log's clock counts whole seconds
 
 
@@ -56,6 +58,7 @@ class Evidence:
             self.tries = _inserted(history.read(db, TRIES))
             self.lines = _inserted(history.read(db, LEDGER))
             self.ledger_is_unique = any(index.get("unique") and index["key"] == [("task", 1), ("step", 1)] for index in db[LEDGER].index_information().values())
+        self.machine_began = datetime.now(UTC) - timedelta(seconds=time.monotonic())
         self.holds = {task: _holds(task, changes) for task, changes in self.histories.items()}
 
     # --- tasks ---
@@ -186,12 +189,27 @@ class Evidence:
         lines = Counter((line["task"], line["step"]) for line, _ in self.lines)
         found = [f"{task} step {step}: {count} lines" for (task, step), count in lines.items() if count > 1]
         for line, order in self.tries:
-            changes = self.histories.get(line["task"], [])
-            position = bisect_right(changes, order, key=lambda change: change.order) - 1
-            state = changes[position].after if position >= 0 else None
-            if line["token"] not in careless and (state is None or (state.get("lease") or {}).get("token") != line["token"]):
-                found.append(f"{line['task']} step {line['step']}: tried without a lease")
+            # Who stands still between the beginning and the server may arrive late: that is why an effect must be unique, too.
+            if line["token"] not in careless and not self._holds_at(line, order) and not self._held_when_begun(line):
+                found.append(f"{line['task']} step {line['step']}: begun without a lease")
         return found if self.ledger_is_unique else [*found, "the ledger has lost its unique index"]
+
+    def _holds_at(self, line: Json, order: tuple[int, int]) -> bool:
+        changes = self.histories.get(line["task"], [])
+        position = bisect_right(changes, order, key=lambda change: change.order) - 1
+        state = changes[position].after if position >= 0 else None
+        return state is not None and (state.get("lease") or {}).get("token") == line["token"]
+
+    def _held_when_begun(self, line: Json) -> bool:
+        begun = self.machine_began + timedelta(seconds=line["begun"])
+        return any(
+            hold.token == line["token"] and hold.claimed.at <= begun + CLOCKS_APART and (hold.ended is None or begun <= hold.ended.at + CLOCKS_APART)
+            for hold in self.holds.get(line["task"], [])
+        )
+
+    def late(self) -> int:
+        """How many tries arrived when their lease was over, although it was not when they were begun."""
+        return sum(not self._holds_at(line, order) for line, order in self.tries)
 
     def repeats(self) -> int:
         """How often an attempt found its effect in the ledger already, as one may after a loss."""

@@ -128,6 +128,7 @@ async def play(on: Play) -> None:
     line.none("twice", evidence.twice(but_for=owners[3]))
     line.at_least("processes_alive", alive, len(clusters) * (2 + WORKERS_EACH))
     line.note("tasks", len(evidence.tasks))
+    line.note("tries_late", evidence.late())
     line.did("zombies", len(robbed), size.zombies - size.zombies // 10 if size.zombies < 50 else 50)
     for number, name in enumerate(("as_it_ships", "clock_ahead", "clock_behind", "careless")):
         line.did(f"zombies_{name}", sum(each.owner in owners[number] for each in robbed))
