@@ -29,6 +29,7 @@ CLAIMED_FIELDS = CANDIDATE_FIELDS | dict.fromkeys(
     ("parameters", "attempt", "lease.token", "startedAt", "draft", "parentId", "priority", "generation", "waitedSeconds"), 1
 )
 MAX_STREAMS = 150  # MongoDB merges at most 200 index streams for one sorted $in query
+BLOCKED_HEAD = 20
 HAND_BACK_SECONDS = (0.02, 0.2)
 
 log = get_logger(__name__)
@@ -54,6 +55,7 @@ class Claimer:
         self._retention_seconds = settings.retention_seconds + CHILDREN_OUTLIVE.total_seconds()
         self._types = frozenset(registry.known_types())
         self._batch_credit = 0.0
+        self._head_blocked = False  # the last search had to look past what may not run now
         self.limited = limits.any
         self.unanswered: set[str] = set()  # tokens of claims whose reply was lost: the lease keeper hands back what they won
 
@@ -108,16 +110,19 @@ class Claimer:
 
     async def _choose(self, slots: int, live: Live, quarantine_free: bool) -> list[Json]:
         picker = _Picker(slots, self._limits, live, self._types, quarantine_free)
-        head = await self._find({}, slots)
+        # The head of a long queue stays blocked for many claims: a few of it tell, and reading the rest would cost more than all that is claimed.
+        looked_at = min(slots, BLOCKED_HEAD) if self._head_blocked else slots
+        head = await self._find({}, looked_at)
         # At most one claim's share is saved up: batches that come after a quiet hour must not fill a whole group.
         self._batch_credit = min(self._batch_credit, 1.0) + slots * BATCH_LANE_SHARE
-        if len(head) == slots and head[-1]["lane"] == SINGLE_LANE and (share := int(self._batch_credit)):
+        if len(head) == looked_at and head[-1]["lane"] == SINGLE_LANE and (share := int(self._batch_credit)):
             # Singles fill the whole group: a fifth is still the batches'.
             batch = await self._find({"lane": BATCH_LANE}, share)
             picker.take(batch)
         picker.take(head)
         # Part of the head of the queue may not run now: ask for tasks of the users who may, through the index that begins with the user.
-        if picker.refused and not picker.full and len(head) == slots and not (self._limits.total and live.total >= self._limits.total):
+        self._head_blocked = picker.refused > 0 and len(head) == looked_at
+        if self._head_blocked and not picker.full and not (self._limits.total and live.total >= self._limits.total):
             await self._look_past(picker, live)
         self._batch_credit -= min(self._batch_credit, sum(task["lane"] == BATCH_LANE for task in picker.taken))
         return picker.taken
