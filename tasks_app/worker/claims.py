@@ -13,7 +13,7 @@ from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.logs import get_logger
-from tasks_app import lifecycle, registry, states
+from tasks_app import lifecycle, registry, states, tally
 from tasks_app.conf import BATCH_LANE_SHARE, CHILDREN_OUTLIVE, QUARANTINE_AFTER_LOSSES, TaskSettings
 from tasks_app.documents import BATCH_LANE, SINGLE_LANE, TASKS
 from tasks_app.states import TaskStatus
@@ -26,7 +26,7 @@ ORDER = [("lane", 1), ("priority", -1), ("fairKey", 1), ("createdAt", 1)]
 CANDIDATE_FIELDS = {"userId": 1, "taskType": 1, "lane": 1, "crashCount": 1, "resource": 1, "fairKey": 1}
 # What an attempt needs; histories and results of earlier lives stay where they are.
 CLAIMED_FIELDS = CANDIDATE_FIELDS | dict.fromkeys(
-    ("parameters", "attempt", "lease.token", "startedAt", "draft", "parentId", "priority", "generation", "waitedSeconds"), 1
+    ("parameters", "attempt", "lease.token", "availableAt", "startedAt", "draft", "parentId", "priority", "generation", "waitedSeconds"), 1
 )
 MAX_STREAMS = 150  # MongoDB merges at most 200 index streams for one sorted $in query
 BLOCKED_HEAD = 20
@@ -184,7 +184,7 @@ class Claimer:
         delay = random.uniform(*HAND_BACK_SECONDS)  # noqa: S311 - so that two claimers do not meet again at once
         if await lifecycle.execute(self._db, lifecycle.hand_back(sorted(ids), token, delay_seconds=delay)) < len(ids):
             # Somebody asked for their cancellation meanwhile.
-            await lifecycle.execute(self._db, lifecycle.cancel_unrun(sorted(ids), token, retention_seconds=self._retention_seconds))
+            await self._cancel_unrun(over, token)
         log.debug("claim_over_limit", handed_back=len(ids))
         return [task for task in won if task["_id"] not in ids]
 
@@ -198,10 +198,16 @@ class Claimer:
         gone = parents - {parent["_id"] for parent in alive}
         if not gone:
             return won
-        orphans = [task["_id"] for task in won if task.get("parentId") in gone]
-        await lifecycle.execute(self._db, lifecycle.cancel_unrun(orphans, token, retention_seconds=self._retention_seconds))
+        orphans = [task for task in won if task.get("parentId") in gone]
+        await self._cancel_unrun(orphans, token)
         log.info("children_cancelled_unrun", count=len(orphans))
         return [task for task in won if task.get("parentId") not in gone]
+
+    async def _cancel_unrun(self, tasks: list[Json], token: str) -> None:
+        ids = sorted(task["_id"] for task in tasks)
+        cancelled = await lifecycle.execute(self._db, lifecycle.cancel_unrun(ids, token, retention_seconds=self._retention_seconds))
+        if cancelled:
+            await tally.record(self._db, tally.alike(tally.kinds_of(tasks), TaskStatus.CANCELLED, at_most=cancelled))
 
 
 class _Picker:

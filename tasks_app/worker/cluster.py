@@ -29,7 +29,7 @@ from ainoval.collection import freeze_what_is_loaded
 from ainoval.logs import get_logger
 from tasks_app.conf import task_settings
 from tasks_app.worker.broker import MongoBroker
-from tasks_app.worker.packages import start_package_threads
+from tasks_app.worker.packages import hand_back_packages, start_package_threads
 from tasks_app.worker.worker import Identity, run_worker
 
 BLOCKED_SECONDS = 10.0  # a loop that is silent for so long is taken for dead
@@ -126,7 +126,7 @@ def _worker_main(identity: Identity, pulse: Any, sentinel_pid: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # until the loop has handlers of its own
     post_spawn.send(sender="django_q", proc_name=identity.owner)
     stopping = threading.Event()
-    start_package_threads(stopping)
+    start_package_threads(stopping, identity.owner, identity.predecessor)
 
     def beat() -> None:
         pulse.value = time.monotonic()
@@ -139,6 +139,7 @@ def _worker_main(identity: Identity, pulse: Any, sentinel_pid: int) -> None:
         status = 1
     finally:
         stopping.set()
+        hand_back_packages(identity.owner)
         # Not sys.exit: a thread that hangs in somebody's code must not keep a drained worker from ending.
         os._exit(status)
 

@@ -26,12 +26,14 @@ from tasks_app.conf import (
     PROMOTE_SECONDS,
     ROLL_UP_SECONDS,
     SWEEP_SECONDS,
+    TALLY_SECONDS,
     TaskSettings,
     task_settings,
 )
 from tasks_app.documents import WORKERS
 from tasks_app.executable import Services
 from tasks_app.fairness import FairShares
+from tasks_app.tally import Tally
 from tasks_app.worker.attempt import Attempt, StopReason, Surroundings
 from tasks_app.worker.claims import Claimer
 from tasks_app.worker.clock import ServerClock
@@ -139,6 +141,7 @@ class Worker:
         self._claimer = Claimer(db, self.identity.owner, limits, self.settings)
         self._leases = LeaseKeeper(db, self.identity.owner, self.settings, self.attempts, self._claimer.unanswered)
         self._shares = FairShares(db)
+        self._tally = Tally(db)
         self._wake = WakeUps(db)
         self._around = Surroundings(
             db=db,
@@ -149,6 +152,7 @@ class Worker:
             outbox=self._outbox,
             leases=self._leases,
             clock=self._clock,
+            tally=self._tally,
             rng=random.Random(),  # noqa: S311 - jitter, no secret
         )
 
@@ -164,6 +168,7 @@ class Worker:
             ("sweep", self._every(SWEEP_SECONDS, self._sweep)),
             ("orphans", self._every(ORPHAN_SWEEP_SECONDS, self._sweep_orphans)),
             ("heartbeat", self._every(HEARTBEAT_SECONDS, self._heartbeat)),
+            ("tally", self._every(TALLY_SECONDS, self._tally.flush)),
         ]
 
     async def _contact(self) -> None:
@@ -203,6 +208,7 @@ class Worker:
     async def _leave(self) -> None:
         try:
             await self._db.get_collection(WORKERS, write_concern=mongo.HINT).delete_one({"_id": self.identity.owner})
+            await self._tally.flush()
             await self._services.ai.aclose()
             await mongo.close()
         except mongo.UNAVAILABLE:
