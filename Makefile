@@ -14,11 +14,11 @@ PIP := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint mutants bench bench-peers bench-growth demo clean
+.PHONY: help run test check lint mutants fuzz bench bench-peers bench-growth torture torture-quick torture-control partition demo clean
 
 help: ## List the targets
 	@echo "make TARGET, where TARGET is one of"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "PYTHON=… chooses the interpreter (3.11 or newer), ARGS=… goes to the command, as in: make demo ARGS='--file novel.txt'"
 
 run: .venv/run.stamp ## Start everything in one terminal: MongoDB, server, workers, a demonstration; Ctrl-C stops it
@@ -39,6 +39,9 @@ lint: .venv/test.stamp ## Lint, check the format, the types, and the direction o
 mutants: .venv/test.stamp ## Break the code once for each item of the original design, and see its test go red
 	@$(BIN)/python -m tests.mutants
 
+fuzz: .venv/fuzz.stamp ## Malformed and generated requests at a running server: not one 5xx, and answers as described
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 bench: .venv/run.stamp ## Measure: throughput, waiting tasks, dispatch, submission, idleness; two minutes (with ARGS=--large: reading a million, too)
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
 
@@ -47,6 +50,18 @@ bench-peers: .venv/run.stamp .venv-peers/made.stamp ## Measure beside Celery, dr
 
 bench-growth: .venv/run.stamp ## Measure with ten thousand and a million ended tasks and 1, 2 and 4 workers, and plot it into benchmarks/plots
 	@$(BIN)/python -m benchmarks.growth $(ARGS)
+
+torture: .venv/test.stamp ## The reliability scorecard: nine scenarios that kill, stop, cut and contradict; a quarter of an hour
+	@$(BIN)/python -m benchmarks.torture $(ARGS)
+
+torture-quick: .venv/test.stamp ## The same in small, in under four minutes
+	@$(BIN)/python -m benchmarks.torture --size quick $(ARGS)
+
+torture-control: .venv/test.stamp ## The same scenarios, each with a safeguard broken: all must be red
+	@$(BIN)/python -m benchmarks.torture --size quick --control $(ARGS)
+
+partition: .venv/test.stamp ## A network that breaks: three MongoDB members and two clusters in namespaces; root only, else skipped
+	@$(BIN)/python -m benchmarks.torture.partition $(ARGS)
 
 check: lint test ## What CI runs: lint, then test
 
@@ -77,4 +92,9 @@ clean: ## Remove the environments and all caches; data in var stays
 	@$(PYTHON) -m venv --clear .venv-peers/main && $(PYTHON) -m venv --clear .venv-peers/arq
 	@.venv-peers/main/bin/python -m pip install --quiet -r benchmarks/peers/requirements.txt
 	@.venv-peers/arq/bin/python -m pip install --quiet -r benchmarks/peers/requirements-arq.txt
+	@touch $@
+
+.venv/fuzz.stamp: requirements-fuzz.txt .venv/test.stamp
+	@echo "Installing requirements-fuzz.txt"
+	@$(PIP) -r requirements-fuzz.txt
 	@touch $@

@@ -21,9 +21,12 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.database import Database
 from pymongo.errors import (
     AutoReconnect,
+    BulkWriteError,
     ConnectionFailure,
+    CursorNotFound,
     ExecutionTimeout,
     NotPrimaryError,
+    PyMongoError,
     WaitQueueTimeoutError,
     WTimeoutError,
 )
@@ -40,9 +43,10 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
     ExecutionTimeout,
     WaitQueueTimeoutError,
     WTimeoutError,
+    CursorNotFound,  # of a server that was restarted meanwhile
     mongod.MongodUnavailable,
 )
-"""Driver errors that mean "MongoDB cannot be reached now": nothing was wrong with the request, and it may or may not have been executed."""
+"""Driver errors that mean "MongoDB cannot be reached now": nothing was wrong with the request, and it may have been executed. See `is_unavailable`."""
 
 # A task that was accepted must survive the loss of power a moment later; without the journal a kill -9 of mongod loses acknowledged inserts.
 DURABLE = WriteConcern(w="majority", j=True)
@@ -72,6 +76,17 @@ _UNLESS_THE_URI_SAYS: Json = {
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncMongoClient[Json]] = WeakKeyDictionary()
 _database_name: str | None = None
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether an error means that MongoDB cannot be reached now: one of UNAVAILABLE, or one that says so not by its class but by what is in it."""
+    match error:
+        case BulkWriteError():
+            # What was written and is not acknowledged by a majority may be undone yet; what was refused is another matter.
+            return bool(error.details.get("writeConcernErrors")) and not error.details.get("writeErrors")
+        case PyMongoError():
+            return isinstance(error, UNAVAILABLE) or error.has_error_label("RetryableWriteError")
+    return isinstance(error, UNAVAILABLE)
 
 
 @cache

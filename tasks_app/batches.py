@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import Field, model_validator
 
 from ainoval.novels.views import SceneBrief
-from tasks_app.executable import ChildOutcome, ChildTask, FanOut, Services, TaskContext, TaskExecutable, TaskModel
+from tasks_app.executable import ChildOutcome, ChildTask, FanOut, Services, TaskContext, TaskExecutable, TaskModel, either
 from tasks_app.states import TaskStatus
 
 MAX_SCENE_IDS = 2_000
@@ -15,6 +15,8 @@ MAX_DETAILS = 1_000
 
 class BatchParameters(TaskModel):
     """Which scenes: all of a range of chapters, both ends included, or a list."""
+
+    model_config = either(("sceneIds",), ("startChapterId", "endChapterId"))
 
     novel_id: str = Field(max_length=64)
     start_chapter_id: str | None = Field(default=None, max_length=64)

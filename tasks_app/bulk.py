@@ -196,7 +196,7 @@ async def requeue(db: AsyncDatabase[Json], selection: Selection) -> Requeued:
                 by_user.setdefault(task["userId"], []).append((task["_id"], attempts))
         writes = []
         for user_id, tasks in by_user.items():
-            first_key = await shares.keys(user_id, len(tasks))
+            first_key = (await shares.keys(user_id, len(tasks))).fair_key
             for place, (task_id, attempts) in enumerate(tasks):
                 transition = lifecycle.requeue(selection.scope([task_id]), fair_key=first_key + place, extra={"maxAttempts": attempts})
                 # Of one task: such a write is repeated by the driver when the reply is lost, one of many is not.

@@ -7,8 +7,11 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from tasks_app import registry
 
+TAG = "ainoval"
+"""What our own checks are called together: those that a worker cluster needs at its start."""
 
-@register()
+
+@register(TAG)
 def type_limits_name_known_types(**_: Any) -> list[CheckMessage]:
     """TASKS_TYPE_LIMITS may only name types that exist."""
     unknown = sorted(set(settings.AINOVAL.tasks_type_limits) - set(registry.known_types()))
@@ -23,7 +26,7 @@ def type_limits_name_known_types(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(TAG)
 def grace_fits_time_outs(**_: Any) -> list[CheckMessage]:
     """A type's time-out below one second is a mistake in units."""
     return [

@@ -134,6 +134,7 @@ class TaskUser(Document):
     queued = IntField()
     tokens = FloatField()
     refilled_at = DateTimeField(db_field="refilledAt")
+    served_at = DateTimeField(db_field="servedAt")
     meta = {"collection": USERS, "auto_create_index": False, "strict": False}
 
 

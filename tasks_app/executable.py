@@ -34,6 +34,22 @@ class TaskModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False)
 
 
+def either(*groups: tuple[str, ...]) -> ConfigDict:
+    """Describe that exactly one of these groups of optional fields is given, whole, and the others are null or left out.
+
+    A validator of the model checks it; this says it in the JSON Schema, as `model_config`.
+
+    Args:
+        groups: Names on the wire.
+    """
+
+    def given(group: tuple[str, ...]) -> dict[str, Any]:
+        others = {name: {"type": "null"} for names in groups if names != group for name in names}
+        return {"required": [*group], "properties": {name: {"not": {"type": "null"}} for name in group} | others}
+
+    return ConfigDict(json_schema_extra={"oneOf": [given(group) for group in groups]})
+
+
 class NoParameters(TaskModel):
     """For types that need none."""
 

@@ -11,6 +11,7 @@ Source: P. Goyal, H. M. Vin, H. Cheng, "Start-time Fair Queueing", SIGCOMM 1996,
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
@@ -29,12 +30,13 @@ _VIRTUAL_TIME_AGE_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What was given: `granted` keys from `fair_key` on, one apart; and what the limits knew afterwards."""
+    """What was given: `granted` keys from `fair_key` on, one apart; what the limits knew afterwards; and when it was, by the server's clock."""
 
     fair_key: float
     granted: int
     tokens: float
     queued: int
+    at: datetime
 
 
 _virtual_times: dict[str, tuple[float, float]] = {}  # by database: when it was read, and what it was
@@ -61,9 +63,9 @@ class FairShares:
         """Move the virtual time forward to a key that was claimed."""
         await self._users.update_one({"_id": VIRTUAL_TIME}, {"$max": {"fairKey": fair_key}}, upsert=True)
 
-    async def keys(self, user_id: str, count: int) -> float:
-        """Reserve `count` keys for a user without asking the limits (children, requeues); return the first, the next are 1 apart."""
-        return (await self._reserve(user_id, count, rate=0, cap=0)).fair_key
+    async def keys(self, user_id: str, count: int) -> Ticket:
+        """Reserve `count` keys for a user without asking the limits (children, requeues)."""
+        return await self._reserve(user_id, count, rate=0, cap=0)
 
     async def admit(self, user_id: str, count: int, *, rate: int, cap: int, whole: bool = False) -> Ticket:
         """Reserve up to `count` keys, as many as the user's submission rate and queue allow.
@@ -86,14 +88,15 @@ class FairShares:
             if queued + count <= cap or (not whole and queued + ticket.granted < cap):
                 more = await self._reserve(user_id, count - ticket.granted, rate=rate, cap=cap, whole=whole)
                 first = ticket.fair_key if ticket.granted else more.fair_key
-                ticket = Ticket(first, ticket.granted + more.granted, more.tokens, more.queued)
+                ticket = Ticket(first, ticket.granted + more.granted, more.tokens, more.queued, more.at)
         return ticket
 
     async def _reserve(self, user_id: str, count: int, *, rate: int, cap: int, whole: bool = False) -> Ticket:
         virtual_time = await self.virtual_time()
         queued = {"$ifNull": ["$queued", 0]}
         room: list[Any] = [count]
-        first: Json = {"fairKey": {"$max": [virtual_time, {"$ifNull": ["$fairKey", 0.0]}]}}
+        # A new task is due from now on, and now is for the server to say: a machine whose clock is ahead would make its tasks wait.
+        first: Json = {"servedAt": "$$NOW", "fairKey": {"$max": [virtual_time, {"$ifNull": ["$fairKey", 0.0]}]}}
         if rate:
             elapsed = {"$divide": [{"$subtract": ["$$NOW", {"$ifNull": ["$refilledAt", "$$NOW"]}]}, 60_000.0 / rate]}
             first |= {"tokens": {"$min": [float(rate), {"$add": [{"$ifNull": ["$tokens", float(rate)]}, elapsed]}]}, "refilledAt": "$$NOW"}
@@ -117,4 +120,4 @@ class FairShares:
         if user is None:
             raise RuntimeError(f"task_users has lost {user_id}")
         given = int(user["granted"])
-        return Ticket(user["fairKey"] - max(given - 1, 0), given, user.get("tokens") or 0.0, user.get("queued") or 0)
+        return Ticket(user["fairKey"] - max(given - 1, 0), given, user.get("tokens") or 0.0, user.get("queued") or 0, user["servedAt"])

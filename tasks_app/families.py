@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
@@ -40,8 +40,7 @@ async def plant(db: AsyncDatabase[Json], parent: Json, children: Sequence[ChildT
     """Store a parent's children, and send those of an earlier life that did not complete back to work; return how many there are in all."""
     tasks = db[TASKS]
     generation = parent.get("generation", 0)
-    first_key = await FairShares(db).keys(parent["userId"], max(len(children), 1))
-    now = datetime.now(UTC)
+    ticket = await FairShares(db).keys(parent["userId"], max(len(children), 1))
     documents = []
     for index, child in enumerate(children):
         executable = registry.get(child.task_type)
@@ -51,8 +50,8 @@ async def plant(db: AsyncDatabase[Json], parent: Json, children: Sequence[ChildT
                 user_id=parent["userId"],
                 task_type=executable.task_type,
                 parameters=child.parameters.model_dump(mode="json", by_alias=True),
-                now=now,
-                fair_key=first_key + index,
+                now=ticket.at,
+                fair_key=ticket.fair_key + index,
                 priority=parent["priority"],
                 max_attempts=executable.retry.max_attempts,
                 resource=executable.resource(child.parameters, services),
@@ -64,12 +63,12 @@ async def plant(db: AsyncDatabase[Json], parent: Json, children: Sequence[ChildT
         try:
             await tasks.insert_many(documents[start : start + INSERT_GROUP], ordered=False)
         except BulkWriteError as exc:
-            if any(error["code"] != DUPLICATE_KEY for error in exc.details["writeErrors"]):
+            if exc.details.get("writeConcernErrors") or any(error["code"] != DUPLICATE_KEY for error in exc.details["writeErrors"]):
                 raise
     if generation:
         await lifecycle.execute(db, lifecycle.keep_children(parent["_id"]))
         older = {"parentId": parent["_id"], "generation": {"$lt": generation}}
-        await lifecycle.execute(db, lifecycle.requeue(older, fair_key=first_key, extra={"generation": generation}))
+        await lifecycle.execute(db, lifecycle.requeue(older, fair_key=ticket.fair_key, extra={"generation": generation}))
     return await tasks.count_documents({"parentId": parent["_id"]})
 
 
@@ -122,6 +121,7 @@ async def roll_up(db: AsyncDatabase[Json], parent_ids: Sequence[str] | None = No
         "progress": 1,
         "attempt": 1,
         "startedAt": 1,
+        "now": "$$NOW",
     }
     hint = None if parent_ids is not None else "active"
     parents = await db[TASKS].find(query, fields, hint=hint).to_list(None)
@@ -141,8 +141,7 @@ async def _bring_up_to_date(db: AsyncDatabase[Json], parent: Json, counts: Child
     if counts.ended == counts.total and counts.total >= parent["children"]["total"]:
         return await _finish(db, parent, counts)
     if counts.ended != parent["progress"].get("current"):
-        now = datetime.now(UTC)
-        transition = lifecycle.roll_up(parent["_id"], parent.get("generation", 0), current=counts.ended, total=counts.total, now=now)
+        transition = lifecycle.roll_up(parent["_id"], parent.get("generation", 0), current=counts.ended, total=counts.total, now=parent["now"])
         await lifecycle.execute(db, transition)
     return False
 
@@ -188,7 +187,7 @@ async def _finish(db: AsyncDatabase[Json], parent: Json, counts: ChildCounts) ->
         result = await _collect(db, parent)
     except UnknownTaskType:
         return False  # a worker that knows the type ends it
-    now = datetime.now(UTC)
+    now: datetime = parent["now"]
     expire_at = now + timedelta(seconds=task_settings().retention_seconds)
     # First the children: if this process dies in between, the parent is still unfinished, and both are repeated.
     await lifecycle.execute(db, lifecycle.keep_children_until(parent["_id"], expire_at + CHILDREN_OUTLIVE))

@@ -8,6 +8,7 @@ is stored.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,7 +21,7 @@ from tasks_app.errors import QueueFull, RateLimited
 from tasks_app.fairness import FairShares, Ticket
 
 Json = dict[str, Any]
-MakeTask = Callable[[float], Json]
+MakeTask = Callable[[float, datetime], Json]
 
 MAX_GROUP = 500
 QUEUE_FULL_RETRY_SECONDS = 30.0
@@ -49,7 +50,7 @@ class Intake:
 
         Args:
             user_id: Whose limits are asked.
-            make: Makes the document when its fair-share key is known.
+            make: Makes the document when its fair-share key and the server's time are known.
 
         Raises:
             RateLimited, QueueFull: Nothing was stored.
@@ -72,7 +73,7 @@ class Intake:
         ticket = await self._shares.admit(user_id, len(makes), rate=limits.submit_rate, cap=limits.max_queued_per_user, whole=True)
         if not ticket.granted:
             raise refusal(ticket, limits, len(makes))
-        documents = [make(ticket.fair_key + place) for place, make in enumerate(makes)]
+        documents = [make(ticket.fair_key + place, ticket.at) for place, make in enumerate(makes)]
         for start in range(0, len(documents), MAX_GROUP):
             await self._tasks.insert_many(documents[start : start + MAX_GROUP], ordered=False)
 
@@ -108,7 +109,7 @@ class Intake:
         ticket = await self._shares.admit(user_id, len(arrivals), rate=limits.submit_rate, cap=limits.max_queued_per_user)
         for arrival in arrivals[ticket.granted :]:
             _tell(arrival, refusal(ticket, limits, 1))
-        return [(arrival, arrival.make(ticket.fair_key + place)) for place, arrival in enumerate(arrivals[: ticket.granted])]
+        return [(arrival, arrival.make(ticket.fair_key + place, ticket.at)) for place, arrival in enumerate(arrivals[: ticket.granted])]
 
 
 def refusal(ticket: Ticket, limits: TaskSettings, count: int) -> QueueFull | RateLimited:

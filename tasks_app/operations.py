@@ -137,12 +137,12 @@ def _maker(
     idempotency_key: str | None = None,
     fingerprint: str | None = None,
 ) -> MakeTask:
-    return lambda fair_key: new_task(
+    return lambda fair_key, now: new_task(
         task_id=task_id,
         user_id=user_id,
         task_type=executable.task_type,
         parameters=stored,
-        now=datetime.now(UTC),
+        now=now,
         fair_key=fair_key,
         priority=executable.priority,
         max_attempts=executable.retry.max_attempts,
@@ -267,7 +267,7 @@ async def requeue(task_id: str, *, user_id: str | None, parameters: Mapping[str,
         await executable.check(model, task["userId"], available)
         edited = model.model_dump(mode="json", by_alias=True)
         extra["resource"] = {"$literal": executable.resource(model, available)}
-    key = await FairShares(db).keys(task["userId"], 1)
+    key = (await FairShares(db).keys(task["userId"], 1)).fair_key
     scope = _scope(task_id, user_id)
     if not await lifecycle.execute(db, lifecycle.requeue(scope, fair_key=key, parameters=edited, extra=extra)):
         now = await queries.get(task_id, user_id=user_id)

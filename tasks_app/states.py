@@ -45,6 +45,8 @@ TRANSITIONS: Final[dict[str, dict[TaskStatus, frozenset[TaskStatus]]]] = {
     "recover": {R: frozenset({Q, TaskStatus.INTERRUPTED, TaskStatus.FAILED}), X: frozenset({TaskStatus.CANCELLED})},
     "cancel": {Q: frozenset({TaskStatus.CANCELLED}), Y: frozenset({TaskStatus.CANCELLED}), R: frozenset({X})},
     "confirm_cancel": {X: frozenset({TaskStatus.CANCELLED})},
+    # A claimed child whose parent is being cancelled or has ended, before its first line.
+    "cancel_unrun": {R: frozenset({TaskStatus.CANCELLED}), X: frozenset({TaskStatus.CANCELLED})},
     "requeue": {status: frozenset({Q}) for status in REQUEUEABLE},
 }
 """For each transition: from which state it may start, and where it may lead."""

@@ -1,6 +1,7 @@
 """Fixtures for all tests: a real MongoDB (a server and a database for each process, empty for each test), users, and clients that are logged in."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,9 @@ from tests.support.databases import shared_database
 from tests.support.registered import forget_test_types
 
 Json = dict[str, Any]
+
+# How long is waited for what must come true: a guard against hanging, not a measurement.
+PATIENCE = float(os.environ.get("TESTS_PATIENCE", "60"))
 
 
 def pytest_configure() -> None:
@@ -93,8 +97,8 @@ def api(database_name: str, db_access: None) -> Callable[[Any], APIClient]:
     return client
 
 
-async def until(condition: Callable[[], Any], *, seconds: float = 60.0, what: str = "the condition") -> Any:
-    """Wait until `condition()` (plain or async) is true; return its value. Fails after `seconds`, which are a guard against hanging, not a measurement."""
+async def until(condition: Callable[[], Any], *, seconds: float = PATIENCE, what: str = "the condition") -> Any:
+    """Wait until `condition()` (plain or async) is true; return its value. Fails after `seconds`."""
     deadline = asyncio.get_running_loop().time() + seconds
     pause = 0.01
     while True:

@@ -30,7 +30,7 @@ class AIConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the profiles, so that a wrong one stops the start and not a task."""
-        register(unused_address)
+        register(unused_address, "ainoval")
         configured_profiles()
 
 

@@ -19,6 +19,7 @@ INT64 = range(-(2**63), 2**63)
 JSON_MEDIA_TYPE = "application/json"
 
 _INT64_CHARACTERS = 20
+_EXACT = 2**53
 _SHOWN_CHARACTERS = 40
 
 
@@ -33,7 +34,7 @@ def parse_json(data: bytes) -> Any:
     except UnicodeDecodeError as exc:
         raise MalformedBody(f"The body is not UTF-8 (byte {exc.start}).") from exc
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int)
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_number, parse_int=_int)
     except json.JSONDecodeError as exc:
         raise MalformedBody(f"The body is not JSON: {exc.msg} (line {exc.lineno}, column {exc.colno}).") from exc
     except RecursionError as exc:
@@ -85,11 +86,12 @@ def _constant(name: str) -> Any:
     raise MalformedBody(f"The body has {name}, which is not JSON.")
 
 
-def _float(digits: str) -> float:
+def _number(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
         raise MalformedBody(f"The body has the number {_shown(digits)}, which is too large.")
-    return number
+    # To JSON Schema, which describes our bodies, 105.0 is an integer; past 2**53 a float no longer says which.
+    return int(number) if number.is_integer() and abs(number) < _EXACT else number
 
 
 def _int(digits: str) -> int:

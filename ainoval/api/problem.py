@@ -143,7 +143,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any] | None = None) 
     """
     set_rollback()
     match exc:
-        case _ if isinstance(exc, mongo.UNAVAILABLE):  # before our own errors: MongodUnavailable is one, and its words are not for clients
+        case _ if mongo.is_unavailable(exc):  # before our own errors: MongodUnavailable is one, and its words are not for clients
             log.warning("mongodb_unavailable", error=str(exc))
             return ProblemResponse(
                 "mongodb_unavailable",

@@ -48,6 +48,11 @@ class ApiView(APIView):
 
     body_limit: ClassVar[int] = SMALL_BODY
 
+    @property
+    def allowed_methods(self) -> list[str]:
+        """The methods that this address knows, for the Allow header: not OPTIONS, which is refused (the OpenAPI document is what describes the API)."""
+        return [method for method in super().allowed_methods if method != "OPTIONS"]
+
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         """Return the request that handlers get."""
         return BoundedRequest(

@@ -36,7 +36,7 @@ BAD_FIELD = "A field does not fit: see errors"
 TOO_LARGE = "The body is larger than 1 MiB"
 NO_NOVEL = "No such novel of yours"
 NO_SCENE = "No such scene of yours"
-CHAPTER_ID = query_parameter("chapterId", {"type": "string"}, "Only this chapter's scenes.")
+CHAPTER_ID = query_parameter("chapterId", {"type": "string", "minLength": 1}, "Only this chapter's scenes.")
 SCENES_AT_ONCE = 500
 
 

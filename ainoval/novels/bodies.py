@@ -1,6 +1,6 @@
 """The bodies of the novels' and scenes' endpoints."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ainoval.api.bodies import Instant, RequestBody, ResponseBody, leave_out_default
 from ainoval.api.errors import InvalidRequest
+from ainoval.novels.limits import MAX_SEQUENCE
 from ainoval.novels.views import ActInput, ChapterInput
 
 
@@ -108,13 +109,14 @@ class NewScene(RequestBody):
     title: str = ""
     content: str = ""
     summary: str = ""
-    sequence: int | None = None
+    # Described only: SceneService refuses it with a code of its own.
+    sequence: Annotated[int, Field(json_schema_extra={"minimum": 0, "maximum": MAX_SEQUENCE})] | None = None
 
 
 class SceneChange(RequestBody):
     """What to change of a scene: fields that are left out stay as they are. `version` is the one you have read."""
 
-    version: int
+    version: int = Field(json_schema_extra={"minimum": 1, "maximum": 2**63 - 1})
     title: str = Field("", json_schema_extra=leave_out_default)
     content: str = Field("", json_schema_extra=leave_out_default)
     summary: str = Field("", json_schema_extra=leave_out_default)
@@ -123,6 +125,7 @@ class SceneChange(RequestBody):
 IMPORT_FORM: dict[str, Any] = {
     "type": "object",
     "required": ["file"],
+    "additionalProperties": False,
     "properties": {
         "file": {"type": "string", "contentMediaType": "application/octet-stream", "description": ".txt, .md or .epub, up to 20 MiB"},
         "title": {"type": "string", "description": "Instead of the file's own."},

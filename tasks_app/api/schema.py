@@ -126,8 +126,8 @@ list_tasks = describe(
     parameters=[
         *PAGE_PARAMETERS,
         query_parameter("status", {"type": "array", "items": {"type": "string", "enum": [*TaskStatus]}}, "Any of these; a comma list works, too."),
-        query_parameter("taskType", {"type": "string"}, "Of this type."),
-        query_parameter("parentId", {"type": "string"}, "The tasks of this batch."),
+        query_parameter("taskType", {"type": "string", "minLength": 1}, "Of this type."),
+        query_parameter("parentId", {"type": "string", "minLength": 1}, "The tasks of this batch."),
         query_parameter("includeChildren", {"type": "boolean", "default": False}, "With the tasks of batches; else they are left out (save with parentId)."),
         query_parameter("sortBy", {"type": "string", "enum": ["createdAt", "updatedAt"], "default": "createdAt"}),
         query_parameter("sortDir", {"type": "string", "enum": ["asc", "desc"], "default": "desc"}),

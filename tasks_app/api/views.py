@@ -30,6 +30,15 @@ _PRINTABLE_ASCII = re.compile(r"[\x20-\x7e]{1,255}")
 class TaskViewSet(ViewSetMixin, ApiView):
     """Background tasks of the caller."""
 
+    @property
+    def allowed_methods(self) -> list[str]:
+        """The methods that this address knows: one that names a task type is there to submit, any other to read or to cancel a task."""
+        allowed = super().allowed_methods
+        if self.action_map.get("post") != "submit":
+            return allowed
+        submits = _names_a_type(self.kwargs["task_id"])
+        return [method for method in allowed if (method == "POST") == submits]
+
     @schema.list_tasks
     def list(self, request: Request) -> Response:
         """Return one page of your tasks, the newest first unless asked otherwise."""
@@ -124,6 +133,13 @@ def _type(executable: registry.AnyExecutable) -> Json:
         parameters=json_schema(executable.Parameters, "validation"),
         result=json_schema(executable.Result, "serialization"),
     ).model_dump(mode="json", by_alias=True)
+
+
+def _names_a_type(name: str) -> bool:
+    try:
+        return bool(registry.resolve(name))
+    except UnknownTaskType:
+        return False
 
 
 def _stored_name(name: str | None) -> str | None:

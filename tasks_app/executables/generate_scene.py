@@ -7,13 +7,15 @@ from pydantic import Field, model_validator
 from ainoval.novels.errors import ChapterNotFound, NovelNotFound, SceneNotFound
 from ainoval.novels.words import word_count
 from tasks_app.errors import ApplyRefused
-from tasks_app.executable import Applied, Services, TaskContext, TaskExecutable, TaskModel
+from tasks_app.executable import Applied, Services, TaskContext, TaskExecutable, TaskModel, either
 from tasks_app.registry import register
 from tasks_app.writing import Draft, ai_resource, generate_and_apply
 
 
 class GenerateSceneParameters(TaskModel):
     """What to write: an existing scene from its summary (`sceneId`), or a new one (`chapterId` and `summary`)."""
+
+    model_config = either(("sceneId",), ("chapterId", "summary"))
 
     novel_id: str = Field(max_length=64)
     scene_id: str | None = Field(default=None, max_length=64, description="Write this scene from its own summary.")

@@ -75,8 +75,8 @@ def hand_back(task_ids: Sequence[str], token: str, *, delay_seconds: float) -> T
 def cancel_unrun(task_ids: Sequence[str], token: str, *, retention_seconds: float) -> Transition:
     """RUNNING or CANCELLING -> CANCELLED for claimed children whose parent is being cancelled or has ended: their work is not begun."""
     return Transition(
-        "confirm_cancel",
-        {"_id": {"$in": list(task_ids)}, "status": {"$in": sorted(states.LEASED)}, "lease.token": token},
+        "cancel_unrun",
+        {"_id": {"$in": list(task_ids)}, "status": from_states("cancel_unrun"), "lease.token": token},
         [
             {
                 "$set": {

@@ -337,7 +337,7 @@ class Attempt:
         return lifecycle.complete(self.task_id, record, result=stored, progress=self._progress, expire_at=self._expire_at(record), size=size)
 
     def _failure(self, record: AttemptRecord, error: BaseException, outcome: str | None) -> Transition:
-        if isinstance(error, mongo.UNAVAILABLE):
+        if mongo.is_unavailable(error):
             # MongoDB was away when the work needed it: not the work's fault, so not at its cost.
             away = RetryLater(DATABASE_AWAY_DELAY, "The database could not be reached.", code="database_unavailable")
             away.__cause__ = error

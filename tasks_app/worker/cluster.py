@@ -36,7 +36,9 @@ BLOCKED_SECONDS = 10.0  # a loop that is silent for so long is taken for dead
 STARTING_SECONDS = 60.0
 QUICK_DEATH_SECONDS = 2.0
 QUICK_DEATH_PAUSE_SECONDS = 1.0
-STOP_RESERVE_SECONDS = 0.9
+STOP_RESERVE_SECONDS = 0.6  # for handing back; with what the processes need to end, the cluster has gone a second after the grace
+STOP_LOOK_SECONDS = 0.05
+TELL_AGAIN_SECONDS = 0.25
 
 log = get_logger(__name__)
 
@@ -54,6 +56,30 @@ class _Nothing:
 
     def qsize(self) -> int:
         return 0
+
+
+class _StopFlag:
+    """An event that a signal handler may set.
+
+    `threading.Event` is none: its lock is not reentrant, so a second signal that arrives while the first is being noticed waits for ever for the process
+    that it interrupts. SIGTERM to the group reaches the sentinel twice within a millisecond.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is set, at most so long; return whether it is."""
+        deadline = time.monotonic() + seconds
+        while not self._is_set and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, STOP_LOOK_SECONDS))
+        return self._is_set
 
 
 class WorkerProcess:
@@ -129,7 +155,7 @@ class TaskSentinel(Sentinel):
         self.broker = MongoBroker(Conf.CLUSTER_NAME)
         self.reincarnations = 0
         self.tob = timezone.now()
-        self.start_event, self.stop_event = threading.Event(), threading.Event()
+        self.start_event, self.stop_event = threading.Event(), _StopFlag()
         self.pool_size = Conf.WORKERS
         self.pool: list[WorkerProcess] = []
         self.timeout = None
@@ -176,10 +202,13 @@ class TaskSentinel(Sentinel):
     def stop(self) -> None:
         """Let the workers drain; kill what is left after the grace."""
         self.stop_event.set()
-        for process in self.pool:
-            process.signal(signal.SIGTERM)
         deadline = time.monotonic() + task_settings().shutdown_grace + STOP_RESERVE_SECONDS
+        told_at = float("-inf")
         while self.pool:
+            if time.monotonic() - told_at > TELL_AGAIN_SECONDS:  # a signal that comes before a new worker has set its handler is lost
+                told_at = time.monotonic()
+                for process in self.pool:
+                    process.signal(signal.SIGTERM)
             self.pool = [process for process in self.pool if process.is_alive()]
             if time.monotonic() > deadline:
                 for process in self.pool:

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError
+from pymongo.errors import AutoReconnect, BulkWriteError
 
 from ainoval import mongo
 from ainoval.logs import get_logger
@@ -135,6 +135,8 @@ class Outbox:
         try:
             answer = await self._tasks.bulk_write([t.operation() for t in transitions], ordered=False)
         except BulkWriteError as exc:
+            if mongo.is_unavailable(exc):
+                raise AutoReconnect("the group was not acknowledged by a majority") from exc
             log.error("writes_refused", writes=len(transitions), codes=sorted({error["code"] for error in exc.details["writeErrors"]}))
             return -1, True
         return answer.matched_count, False

@@ -11,20 +11,17 @@ from typing import Any
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
+from tasks_app import maintenance
 from tasks_app.documents import TASKS, WORKERS
 from tests.conftest import until
 from tests.support.cluster import Cluster, children, count, is_running, stopped
-from tests.support.submissions import submit_all
+from tests.support.submissions import store_many
 from tests.support.testtasks.executables import LEDGER
 
 Start = Callable[..., Cluster]
 Database = AsyncDatabase[dict[str, Any]]
 
 pytestmark = pytest.mark.timeout(300)
-
-
-async def submit(task_type: str, number: int, *, user: str = "alice", **parameters: Any) -> list[str]:
-    return await submit_all(user, task_type, [parameters] * number)
 
 
 async def running(number: int) -> None:
@@ -60,7 +57,7 @@ async def from_now_on_take(db: Database, seconds: float) -> None:
 
 async def test_a_killed_worker_loses_no_task_and_repeats_no_effect(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="2").ready(2)
-    await submit("TEST_LEDGER", 300, seconds=0.4)
+    await store_many(db, "TEST_LEDGER", 300, seconds=0.4)
     await running(1)
     workers.kill(await busiest(db, workers))
     await all_ended(db, 300)
@@ -78,7 +75,7 @@ async def test_a_killed_worker_loses_no_task_and_repeats_no_effect(db: Database,
 @pytest.mark.alone
 async def test_a_task_of_a_killed_worker_runs_again_within_three_seconds(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="1", TASKS_LEASE_SECONDS="30").ready(1)
-    await submit("TEST_SLEEP", 5, seconds=30)
+    await store_many(db, "TEST_SLEEP", 5, seconds=30)
     await running(5)
     workers.kill(workers.workers[0])
     killed_at = time.monotonic()
@@ -96,7 +93,7 @@ async def test_an_idle_worker_that_is_killed_is_replaced_and_work_goes_on(db: Da
         [first, _] = await until(lambda: len(found := workers.workers) == 2 and found, what="two workers")
         workers.kill(first)
         await until(lambda pid=first: not is_running(pid), what="its end")
-    await submit("TEST_NOOP", 50)
+    await store_many(db, "TEST_NOOP", 50)
     await all_ended(db, 50)
     assert await count("COMPLETED") == 50
 
@@ -104,7 +101,7 @@ async def test_an_idle_worker_that_is_killed_is_replaced_and_work_goes_on(db: Da
 async def test_a_killed_sentinel_is_replaced_and_its_workers_do_not_stay(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="2").ready(2)
     orphans, sentinel = workers.workers, workers.sentinel
-    await submit("TEST_LEDGER", 40, seconds=0.5)
+    await store_many(db, "TEST_LEDGER", 40, seconds=0.5)
     await running(1)
     workers.kill(sentinel)
     await all_ended(db, 40)
@@ -117,7 +114,7 @@ async def test_a_killed_sentinel_is_replaced_and_its_workers_do_not_stay(db: Dat
 async def test_killing_the_main_process_leaves_no_process_behind(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="2").ready(2)
     everyone = [workers.sentinel, *workers.workers]
-    await submit("TEST_SLEEP", 4, seconds=0.5)
+    await store_many(db, "TEST_SLEEP", 4, seconds=0.5)
     os.kill(workers.pid, signal.SIGKILL)
     await until(lambda: not any(map(is_running, everyone)), what="the end of all processes")
     assert await count("RUNNING") == 0
@@ -125,8 +122,8 @@ async def test_killing_the_main_process_leaves_no_process_behind(db: Database, c
 
 async def test_a_poisonous_task_is_interrupted_at_its_third_loss_and_takes_no_innocent_one_with_it(db: Database, cluster: Start) -> None:
     await cluster(TASKS_WORKERS="2").ready(2)
-    [poison] = await submit("TEST_POISON", 1)
-    innocent = await submit("TEST_SLEEP", 60, seconds=0.3)
+    [poison] = await store_many(db, "TEST_POISON", 1)
+    innocent = await store_many(db, "TEST_SLEEP", 60, seconds=0.3)
     await all_ended(db, 61)
     ended = await db[TASKS].find_one({"_id": poison})
     assert ended is not None
@@ -139,7 +136,7 @@ async def test_a_poisonous_task_is_interrupted_at_its_third_loss_and_takes_no_in
 
 async def test_a_type_that_must_not_run_again_is_interrupted_at_its_first_loss(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="1").ready(1)
-    [task] = await submit("TEST_RUN_ONCE", 1, seconds=30)
+    [task] = await store_many(db, "TEST_RUN_ONCE", 1, seconds=30)
     await running(1)
     workers.kill(workers.workers[0])
     await until(lambda: count("INTERRUPTED", _id=task))
@@ -148,7 +145,7 @@ async def test_a_type_that_must_not_run_again_is_interrupted_at_its_first_loss(d
 @pytest.mark.alone
 async def test_sigterm_hands_running_tasks_back_at_no_cost_and_another_cluster_goes_on(db: Database, cluster: Start) -> None:
     first = await cluster(TASKS_WORKERS="2", TASKS_SHUTDOWN_GRACE="1").ready(2)
-    await submit("TEST_SLEEP", 30, seconds=60)
+    await store_many(db, "TEST_SLEEP", 30, seconds=60)
     await running(30)
     started = time.monotonic()
     assert first.stop() == 0
@@ -165,7 +162,7 @@ async def test_sigterm_hands_running_tasks_back_at_no_cost_and_another_cluster_g
 
 async def test_sigterm_to_the_whole_group_many_times_stops_it_cleanly(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="2", TASKS_SHUTDOWN_GRACE="1").ready(2)
-    await submit("TEST_SLEEP", 10, seconds=60)
+    await store_many(db, "TEST_SLEEP", 10, seconds=60)
     await running(1)
     workers.workers  # noqa: B018
     for _ in range(5):
@@ -178,7 +175,7 @@ async def test_sigterm_to_the_whole_group_many_times_stops_it_cleanly(db: Databa
 
 async def test_a_worker_that_was_held_still_past_its_lease_changes_nothing_afterwards(db: Database, cluster: Start) -> None:
     first = await cluster(TASKS_WORKERS="1", TASKS_LEASE_SECONDS="3").ready(1)
-    tasks = await submit("TEST_LEDGER", 20, seconds=4)
+    tasks = await store_many(db, "TEST_LEDGER", 20, seconds=4)
     await running(20)
     with stopped(first.workers[0]):
         over = time.monotonic() + 4
@@ -201,7 +198,7 @@ async def test_a_worker_that_was_held_still_past_its_lease_changes_nothing_after
 async def test_two_clusters_never_run_one_task_at_the_same_time(db: Database, cluster: Start) -> None:
     await cluster(TASKS_WORKERS="2").ready(2)
     await cluster(TASKS_WORKERS="2").ready(2)
-    await submit("TEST_LEDGER", 500, seconds=0.05)
+    await store_many(db, "TEST_LEDGER", 500, seconds=0.05)
     await all_ended(db, 500)
     effects = Counter([line["task"] async for line in db[LEDGER].find()])
     assert len(effects) == 500
@@ -214,13 +211,32 @@ async def test_a_blocked_event_loop_is_noticed_and_its_worker_replaced(db: Datab
     [pid] = workers.workers
     with stopped(pid):
         await until(lambda: workers.workers and workers.workers != [pid], what="a new worker")
-    await submit("TEST_NOOP", 3)
+    await store_many(db, "TEST_NOOP", 3)
     await all_ended(db, 3)
+
+
+async def test_a_blocked_event_loop_renews_no_lease_and_its_late_ending_is_refused(db: Database, cluster: Start) -> None:
+    await cluster(TASKS_WORKERS="1", TASKS_LEASE_SECONDS="1.5").ready(1)
+    [innocent] = await store_many(db, "TEST_SLEEP", 1, seconds=20)
+    await running(1)
+    [blocking] = await store_many(db, "TEST_BLOCKING", 1, seconds=4)
+    await running(2)
+
+    async def lost() -> bool:
+        await maintenance.recover_lost(db)
+        return await count("QUEUED", _id={"$in": [innocent, blocking]}, crashCount=1) == 2
+
+    await until(lost, seconds=4, what="the end of the blocked loop's leases")
+    await until(lambda: count("COMPLETED", _id=blocking), seconds=20)
+    ended = await db[TASKS].find_one({"_id": blocking}) or {}
+    # The first run ended a moment after it was unblocked; what is stored is the second's ending.
+    assert [entry["outcome"] for entry in ended["attempts"]] == ["lost", "completed"]
+    assert ended["attempts"][0]["token"] != ended["attempts"][1]["token"]
 
 
 async def test_children_of_a_killed_cluster_are_taken_up_by_the_next(db: Database, cluster: Start) -> None:
     first = await cluster(TASKS_WORKERS="2", TASKS_LEASE_SECONDS="2").ready(2)
-    [parent] = await submit("TEST_FAMILY", 1, count=40, seconds=0.5)
+    [parent] = await store_many(db, "TEST_FAMILY", 1, count=40, seconds=0.5)
     await until(lambda: count("RUNNING", parentId=parent))
     everyone = [first.pid, first.sentinel, *first.workers]
     for pid in everyone:

@@ -95,7 +95,7 @@ def test_a_scene_is_made_read_and_changed_by_version(client: APIClient) -> None:
 
 def test_a_change_without_a_version_is_refused(client: APIClient) -> None:
     scene = make_scene(client, make_novel(client))
-    for body in ({}, {"title": "x"}, {"version": "1"}, {"version": True}, {"version": 1.0}, {"version": 1, "title": None}, {"version": 1, "wordCount": 3}):
+    for body in ({}, {"title": "x"}, {"version": "1"}, {"version": True}, {"version": 1.5}, {"version": 1, "title": None}, {"version": 1, "wordCount": 3}):
         answer = client.patch(f"/api/scenes/{scene['sceneId']}", body)
         assert answer.status_code == 400 and answer.json()["code"] == "invalid_parameters", body
 

@@ -80,6 +80,22 @@ def test_a_method_that_an_address_does_not_know_is_405(method: str, address: str
         assert "GET" in answer["Allow"] or "POST" in answer["Allow"]
 
 
+ADDRESSES = ["tasks", "tasks/types", "tasks/x", "tasks/generate-summary", "tasks/GENERATE_SCENE", "tasks/x/apply", "novels", "novels/x", "scenes/x"]
+
+
+@pytest.mark.parametrize("address", [f"/api/{address}" for address in ADDRESSES] + ["/api/auth/token", "/health/live"])
+def test_allow_names_exactly_the_methods_that_an_address_knows(address: str, api: Api, alice: Any) -> None:
+    client = api(alice)
+    methods = ["get", "head", "post", "patch", "put", "delete", "options", "trace"]
+    answers = {method.upper(): getattr(client, method)(address) for method in methods}
+    refused = {method for method, answer in answers.items() if answer.status_code == 405}
+    assert refused, "nothing says what is allowed"
+    # A task's id and a task type share an address: who reads or deletes a type's name is told that there is no such task.
+    unknown = {"GET", "HEAD", "DELETE"} if address.endswith(("summary", "SCENE")) else {"POST"} if address == "/api/tasks/x" else set()
+    for method in refused:
+        assert set(answers[method]["Allow"].split(", ")) == answers.keys() - refused - unknown
+
+
 def test_a_token_endpoint_is_not_readable() -> None:
     assert_problem(Client().get("/api/auth/token"), 405, "method_not_allowed")
 

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import ValidationError
 
 from tasks_app import registry
 
@@ -69,6 +70,35 @@ def test_examples_fit_their_models(document: Json) -> None:
                     validator.validate(example["value"])
                     checked += 1
     assert checked >= len(registry.all_types()), "each task type has one"
+
+
+ID = "0" * 24
+ENDS = {"startChapterId": ID, "endChapterId": ID}
+TOGETHER = [
+    (
+        "BatchGenerateSummaryParameters",
+        [{"sceneIds": [ID]}, ENDS, {**ENDS, "sceneIds": None}],
+        [{}, {"sceneIds": None}, {"startChapterId": ID}, {**ENDS, "sceneIds": [ID]}],
+    ),
+    (
+        "GenerateSceneParameters",
+        [{"sceneId": ID}, {"chapterId": ID, "summary": "s"}],
+        [{}, {"chapterId": ID}, {"sceneId": ID, "summary": "s"}, {"sceneId": None}],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "fitting", "others"), TOGETHER, ids=[name for name, *_ in TOGETHER])
+def test_which_parameters_go_together_is_described_as_it_is_checked(document: Json, name: str, fitting: list[Json], others: list[Json]) -> None:
+    model = next(executable.Parameters for executable in registry.all_types() if executable.Parameters.__name__ == name)
+    validator = Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": document["components"]})
+    for body, fits in [*((body, True) for body in fitting), *((body, False) for body in others)]:
+        assert validator.is_valid({"novelId": ID, **body}) == fits, body
+        if fits:
+            model.model_validate({"novelId": ID, **body})
+        else:
+            with pytest.raises(ValidationError):
+                model.model_validate({"novelId": ID, **body})
 
 
 def test_every_operation_describes_its_errors_as_problems(document: Json) -> None:

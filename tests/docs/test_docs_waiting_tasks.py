@@ -4,17 +4,15 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
-from ainoval.ids import new_id
-from tasks_app.documents import TASKS, new_task
 from tests.conftest import until
 from tests.support.cluster import Cluster, count
+from tests.support.submissions import store_many
 
 Start = Callable[..., Cluster]
 Database = AsyncDatabase[dict[str, Any]]
@@ -23,13 +21,6 @@ pytestmark = pytest.mark.timeout(300)
 
 WAITING = 2_000
 MOST_KIB_FOR_EACH = 32
-
-
-async def store(db: Database, task_type: str, number: int, **parameters: Any) -> None:
-    """Store tasks as submissions do, all at once."""
-    now = datetime.now(UTC)
-    fixed: dict[str, Any] = {"user_id": "alice", "task_type": task_type, "parameters": parameters, "now": now, "priority": 0, "max_attempts": 3}
-    await db[TASKS].insert_many([new_task(task_id=new_id(), fair_key=float(key), **fixed) for key in range(number)], ordered=False)
 
 
 async def all_in(status: str, number: int) -> None:
@@ -47,7 +38,7 @@ async def test_two_thousand_waiting_tasks_fit_in_one_worker_and_cost_it_little(d
     workers = await cluster(**settings).ready(1)
     [pid] = workers.workers
     before = resident_kib(pid)
-    await store(db, "TEST_SLEEP", WAITING, seconds=60)
+    await store_many(db, "TEST_SLEEP", WAITING, seconds=60)
     await all_in("RUNNING", WAITING)
     busy = processor_seconds(pid)
     await asyncio.sleep(2)
@@ -62,8 +53,8 @@ async def test_two_thousand_waiting_tasks_fit_in_one_worker_and_cost_it_little(d
 
 async def test_the_log_says_whether_a_task_ran_on_the_loop_or_in_a_thread(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="1").ready(1)
-    await store(db, "TEST_NOOP", 1)
-    await store(db, "TEST_THREAD", 1, seconds=0.1)
+    await store_many(db, "TEST_NOOP", 1)
+    await store_many(db, "TEST_THREAD", 1, seconds=0.1)
     await all_in("COMPLETED", 2)
     lines = [json.loads(line) for line in workers.log.read_text().splitlines() if line.startswith("{")]
     started = {line["task_type"]: line for line in lines if line["event"] == "attempt_started"}

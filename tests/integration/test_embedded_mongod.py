@@ -125,7 +125,17 @@ def port_of(uri: str) -> int:
 @contextmanager
 def another_program_on(port: int) -> Iterator[None]:
     """Has the port, and hangs up on whoever does not speak its language."""
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+    def is_bound() -> bool:
+        with suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return True
+        return False
+
+    until(is_bound)  # a process that was killed gives up its lock a moment before its port
+    listener.listen()
 
     def hang_up() -> None:
         with suppress(OSError):

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -56,15 +56,16 @@ class Cluster:
 
     Args:
         log: Where its log goes.
+        prefix: What is put before the command, such as `ip netns exec …`; it must end by becoming the command.
         settings: Environment, over `SHORT_LEASE` and `NO_LIMITS`.
     """
 
-    def __init__(self, log: Path, **settings: str) -> None:
+    def __init__(self, log: Path, *, prefix: Sequence[str] = (), **settings: str) -> None:
         self.log = log
         self._file = log.open("ab")
         env = environment(**SHORT_LEASE | NO_LIMITS | {"TASKS_WORKERS": "2"} | settings)
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "qcluster"], cwd=PROJECT_ROOT, env=env, stdout=self._file, stderr=self._file, start_new_session=True
+            [*prefix, sys.executable, "manage.py", "qcluster"], cwd=PROJECT_ROOT, env=env, stdout=self._file, stderr=self._file, start_new_session=True
         )
         self._seen: set[int] = set()
 

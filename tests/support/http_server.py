@@ -18,8 +18,10 @@ PASSWORD = "a password for tests"
 _PREPARE = """
 import django; django.setup()
 from django.core.management import call_command
+from ainoval import indexes
 from ainoval.accounts.models import User
 call_command("migrate", verbosity=0)
+indexes.ensure_indexes()
 for name in ("alice", "bob"):
     User.objects.create_user(name, password="{password}")
 """
@@ -46,6 +48,7 @@ class HttpServer:
 
     port: int
     log: Path
+    environment: dict[str, str]
 
     def exchange(self, data: bytes, *, seconds: float = 90.0) -> Answer:
         """Send these bytes on a fresh connection and return the first answer (status 0: the server closed without one)."""
@@ -95,8 +98,13 @@ def read_answer(connection: socket.socket) -> Answer:
 
 
 @contextlib.contextmanager
-def running(directory: Path, mongodb_uri: str, database: str) -> Iterator[HttpServer]:
-    """Run the ASGI application with a SQLite file of its own in `directory`, on a MongoDB that runs already."""
+def running(directory: Path, mongodb_uri: str, database: str, *, processes: int = 1, **settings: str) -> Iterator[HttpServer]:
+    """Run the ASGI application with a SQLite file of its own in `directory`, on a MongoDB that runs already.
+
+    Args:
+        processes: How many share the port.
+        settings: Environment, over what a developer gets.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -108,15 +116,17 @@ def running(directory: Path, mongodb_uri: str, database: str) -> Iterator[HttpSe
         "DJANGO_SECRET_KEY": os.environ["DJANGO_SECRET_KEY"],
         "MONGODB_URI": mongodb_uri,
         "MONGODB_DATABASE": database,
+        **settings,
     }
     subprocess.run([sys.executable, "-c", _PREPARE.format(password=PASSWORD)], env=environment, check=True, timeout=120)
     log = directory / "server.log"
-    command = [sys.executable, "-m", "uvicorn", "ainoval.asgi:application", "--port", str(port), "--log-level", "warning", "--timeout-graceful-shutdown", "2"]
+    command = [sys.executable, "-m", "uvicorn", "ainoval.asgi:application", "--port", str(port), "--workers", str(processes)]
+    command += ["--log-level", "warning", "--timeout-graceful-shutdown", "2"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
             _wait_until_it_answers(port, process, log)
-            yield HttpServer(port, log)
+            yield HttpServer(port, log, environment)
         finally:
             process.terminate()
             try:

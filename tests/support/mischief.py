@@ -2,6 +2,7 @@
 
 import base64
 import random
+from collections.abc import Sequence
 from typing import Final
 
 TARGETS: Final = """
@@ -45,15 +46,20 @@ TYPES: Final = [
 
 
 class Mischief:
-    """Makes requests of which most are wrong somewhere."""
+    """Makes requests of which most are wrong somewhere.
 
-    def __init__(self, seed: int, authorization: str) -> None:
+    Args:
+        known: Ids of things that exist: half of the ids are of these, so that requests get further.
+    """
+
+    def __init__(self, seed: int, authorization: str, known: Sequence[str] = ()) -> None:
         self.random = random.Random(seed)
         self.authorization = authorization
+        self.known = known
 
     def value(self) -> str:
         """Return some JSON value, or what is none."""
-        return self.random.choice(VALUES)
+        return f'"{self.random.choice(self.known)}"' if self.known and self.random.random() < 0.3 else self.random.choice(VALUES)
 
     def body(self) -> bytes:
         """Return some body."""
@@ -104,7 +110,8 @@ class Mischief:
 
     def target(self) -> str:
         """Return some address."""
-        target = self.random.choice(TARGETS).replace("{id}", self.random.choice(IDS))
+        ids = self.known if self.known and self.random.random() < 0.5 else IDS
+        target = self.random.choice(TARGETS).replace("{id}", self.random.choice(ids))
         if self.random.random() < 0.4:
             target += "?" + "&".join(self.random.choice(QUERIES) for _ in range(self.random.randrange(1, 4)))
         return target

@@ -1,16 +1,28 @@
 """`manage.py qcluster`: the worker cluster."""
 
+import atexit
 import os
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from tasks_app.checks import TAG
+
 
 class Command(BaseCommand):
     """Starts the worker cluster: django-q2's, with our workers. SIGTERM or Ctrl-C drains and stops it."""
 
+    # Ours alone: Django's import the whole API, which no worker needs, and each of them would keep it in memory.
+    requires_system_checks = (TAG,)
     help = "Start the worker cluster. SIGTERM or Ctrl-C lets running tasks end (TASKS_SHUTDOWN_GRACE), hands back the rest, and stops."
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run, and end the process."""
+        super().run_from_argv(argv)
+        # Not by the interpreter's way: it takes itself apart for up to two seconds first, and whoever sent the SIGTERM counts them.
+        atexit._run_exitfuncs()  # stops the embedded server, if nobody else uses it
+        os._exit(0)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("-n", "--name", help="another cluster name of Q_CLUSTER, for django-q2's own packages")

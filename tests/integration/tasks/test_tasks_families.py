@@ -4,7 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from pymongo import WriteConcern
+from pymongo.errors import BulkWriteError
 
+from ainoval import mongo
 from tasks_app import families, lifecycle, operations, registry
 from tasks_app.documents import BATCH_LANE, TASKS
 from tasks_app.executable import ChildTask
@@ -55,6 +58,34 @@ async def test_planting_twice_inserts_nothing_twice(db: Db) -> None:
     assert totals == [3, 5]
     assert together == [5] * 4
     assert len(await children_of(db, parent)) == 5
+
+
+async def test_a_batch_that_was_inserted_by_half_when_its_parent_died_is_planted_to_its_end(db: Db) -> None:
+    parent = await stored.running(db, task_type="TEST_FAMILY", lease_seconds=-1.0)
+    await families.plant(db, parent, plan(2), operations.services())
+    assert await change(db, stored.recover({"_id": parent["_id"]})) == 1
+    assert await families.roll_up(db) == 0, "half a batch cannot end"
+
+    again = await stored.claimed(db, await read(db, parent["_id"]))
+    total = await families.plant(db, again, plan(5), operations.services())
+    assert await change(db, lifecycle.await_children(parent["_id"], stored.record(again), total=total)) == 1
+
+    children = await children_of(db, parent)
+    assert total == 5
+    assert {child["_id"] for child in children} == {families.child_id(parent["_id"], str(n)) for n in range(5)}
+    for child in children:
+        await stored.end_child(db, child, S.COMPLETED)
+    assert await families.roll_up(db) == 1
+    assert (await read(db, parent["_id"]))["status"] == S.COMPLETED
+
+
+async def test_children_that_no_majority_has_acknowledged_are_not_counted_as_planted(db: Db) -> None:
+    parent = await stored.running(db, task_type="TEST_FAMILY")
+    two_members = db.with_options(write_concern=WriteConcern(w=2, wtimeout=50))  # there is one
+    with pytest.raises(BulkWriteError) as refusal:
+        await families.plant(two_members, parent, plan(3), operations.services())
+    assert mongo.is_unavailable(refusal.value)
+    assert await families.plant(db, parent, plan(3), operations.services()) == 3
 
 
 async def test_planting_again_leaves_children_alone_that_are_at_work(db: Db) -> None:
@@ -157,7 +188,7 @@ async def test_counts_from_before_a_requeue_do_not_end_the_parents_next_life(db:
     await change(db, lifecycle.await_children(parent["_id"], stored.record(again), total=1))
     before = await read(db, parent["_id"])
 
-    assert await families._bring_up_to_date(db, parent, counts) is False
+    assert await families._bring_up_to_date(db, parent | {"now": stored.now()}, counts) is False
 
     assert await read(db, parent["_id"]) == before
 

@@ -1,6 +1,7 @@
 """Submissions that arrive together: admitted and stored together, each answered for itself."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -66,8 +67,8 @@ async def test_an_id_that_is_taken_fails_alone(db: Db) -> None:
     taken = await stored.queued(db)
 
     def make(task_id: str) -> MakeTask:
-        return lambda key: new_task(
-            task_id=task_id, user_id="alice", task_type="TEST_NOOP", parameters={}, now=stored.now(), fair_key=key, priority=0, max_attempts=1
+        return lambda key, now: new_task(
+            task_id=task_id, user_id="alice", task_type="TEST_NOOP", parameters={}, now=now, fair_key=key, priority=0, max_attempts=1
         )
 
     ids = [new_id(), taken["_id"], new_id()]
@@ -111,8 +112,8 @@ async def test_a_crowd_is_stored_by_few_inserts(db: Db) -> None:
     try:
         door = Intake(client[db.name])
 
-        def make(key: float) -> Json:
-            return new_task(task_id=new_id(), user_id="alice", task_type="TEST_NOOP", parameters={}, now=stored.now(), fair_key=key, priority=0, max_attempts=1)
+        def make(key: float, now: datetime) -> Json:
+            return new_task(task_id=new_id(), user_id="alice", task_type="TEST_NOOP", parameters={}, now=now, fair_key=key, priority=0, max_attempts=1)
 
         await asyncio.gather(*(door.store("alice", make) for _ in range(200)))
     finally:

@@ -24,6 +24,7 @@ BY_NAME: dict[str, Callable[[Json], Transition]] = {
     "release": stored.release,
     "hand_back": lambda d: lifecycle.hand_back([d["_id"]], stored.record(d).token, delay_seconds=0.1),
     "confirm_cancel": stored.confirm_cancel,
+    "cancel_unrun": lambda d: lifecycle.cancel_unrun([d["_id"]], stored.record(d).token, retention_seconds=60),
     "cancel_waiting": lambda d: lifecycle.cancel_waiting({"_id": d["_id"]}, retention_seconds=1),
     "request_cancel": lambda d: lifecycle.request_cancel({"_id": d["_id"]}),
     "requeue": lambda d: lifecycle.requeue({"_id": d["_id"]}, fair_key=1.0),
@@ -31,7 +32,7 @@ BY_NAME: dict[str, Callable[[Json], Transition]] = {
     "recover": lambda d: stored.recover({"_id": d["_id"]}),
 }
 STARTS: dict[str, frozenset[TaskStatus]] = {
-    **{name: states.starts_from(name) for name in ("claim", "complete", "fail", "retry", "release", "confirm_cancel", "requeue")},
+    **{name: states.starts_from(name) for name in ("claim", "complete", "fail", "retry", "release", "confirm_cancel", "cancel_unrun", "requeue")},
     "hand_back": states.starts_from("release"),
     "cancel_waiting": states.WAITING,
     "request_cancel": frozenset({S.RUNNING}),
@@ -54,6 +55,13 @@ async def test_a_transition_from_a_wrong_state_changes_nothing(db: Db, name: str
     assert await change(db, BY_NAME[name](before)) == 0
 
     assert await read(db, before["_id"]) == before
+
+
+@pytest.mark.parametrize("name", sorted(STARTS))
+def test_a_transition_starts_where_the_table_says_that_its_name_may_start(name: str) -> None:
+    transition = BY_NAME[name]({"_id": "t", "attempt": 1, "startedAt": None, "lease": {"token": "x"}})
+    status = transition.filter["status"]
+    assert set(status["$in"] if isinstance(status, dict) else [status]) <= states.starts_from(transition.name)
 
 
 @pytest.mark.parametrize("name", FENCED)

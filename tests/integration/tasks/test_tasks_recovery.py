@@ -106,6 +106,18 @@ async def test_a_sweep_that_read_before_a_renewal_changes_nothing(db: Db) -> Non
     assert (await read(db, task["_id"]))["status"] == S.RUNNING
 
 
+async def test_a_rescue_that_looked_before_the_end_overwrites_no_finished_task(db: Db) -> None:
+    task = await stored.running(db, lease_seconds=-1.0)
+    assert [lost.task_id for lost in await maintenance.find_lost(db)] == [task["_id"]]
+    assert await change(db, stored.complete(task)) == 1  # its worker was slow, not dead
+    finished = await read(db, task["_id"])
+
+    assert await maintenance.recover_lost(db, {"_id": task["_id"]}) == 0
+    assert await maintenance.recover_worker(db, task["lease"]["owner"]) == 0
+
+    assert await read(db, task["_id"]) == finished
+
+
 async def test_an_operator_may_fail_what_was_lost_and_wait_longer(db: Db) -> None:
     old, young = await stored.running(db, lease_seconds=-100), await stored.running(db, lease_seconds=-1)
 

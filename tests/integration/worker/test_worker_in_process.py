@@ -1,9 +1,8 @@
 """The worker itself, on the test's own event loop: what becomes of the work it is given."""
 
 import asyncio
-import dataclasses
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,56 +12,18 @@ from structlog.testing import capture_logs
 
 from ainoval import mongo
 from tasks_app import operations
-from tasks_app.conf import TaskSettings, task_settings
 from tasks_app.documents import TASKS
 from tasks_app.executable import NoParameters, TaskContext, TaskExecutable
 from tasks_app.worker import attempt as attempt_module
-from tasks_app.worker.worker import Identity, Worker
+from tasks_app.worker.worker import Worker
 from tests.conftest import until
 from tests.support.registered import registered
-from tests.support.submissions import submit_all
+from tests.support.submissions import store_many
+from tests.support.watched import ended, stored, submit
 
 Json = dict[str, Any]
 Db = AsyncDatabase[Json]
 Start = Callable[..., Worker]
-
-
-@pytest.fixture
-async def start(db: Db) -> AsyncIterator[Start]:
-    """`start(max_running_per_user=3)` runs a worker; it is drained afterwards."""
-    running: list[tuple[Worker, asyncio.Task[None]]] = []
-
-    def begin(**changes: Any) -> Worker:
-        base: TaskSettings = task_settings()
-        defaults: Json = {"lease_seconds": 3.0, "shutdown_grace": 0.3, "max_running_per_user": 0, "progress_interval": 0.1, "worker_concurrency": 400}
-        settings = dataclasses.replace(base, **(defaults | changes))
-        worker = Worker(Identity.new("test"), settings, beat=lambda: None, orphaned=lambda: False)
-        running.append((worker, asyncio.create_task(worker.run())))
-        return worker
-
-    yield begin
-    for worker, task in running:
-        worker.drain()
-        await asyncio.wait_for(task, 60)
-
-
-async def submit(task_type: str, **parameters: Any) -> str:
-    return (await operations.submit("alice", task_type, parameters)).task_id
-
-
-async def stored(task_id: str) -> Json:
-    found = await mongo.database()[TASKS].find_one({"_id": task_id})
-    assert found is not None
-    return found
-
-
-async def ended(task_id: str, status: str) -> Json:
-    async def is_there() -> bool:
-        task = await stored(task_id)
-        return task["status"] == status
-
-    await until(is_there, what=f"{status}")
-    return await stored(task_id)
 
 
 async def test_a_task_completes_with_its_result_and_one_attempt(start: Start) -> None:
@@ -76,7 +37,7 @@ async def test_a_task_completes_with_its_result_and_one_attempt(start: Start) ->
 
 
 async def test_hundreds_of_tasks_overlap_on_one_loop_of_one_process(start: Start, db: Db) -> None:
-    ids = await submit_all("alice", "TEST_SLEEP", [{"seconds": 1.0}] * 300)
+    ids = await store_many(db, "TEST_SLEEP", 300, seconds=1.0)
     start()
 
     async def all_done() -> bool:

@@ -72,6 +72,17 @@ class SleepTask(TaskExecutable[Sleep, Where]):
 
 
 @register
+class Blocking(TaskExecutable[Sleep, Where]):
+    """Hold the event loop, as a mistake does."""
+
+    task_type = "TEST_BLOCKING"
+
+    async def execute(self, parameters: Sleep, ctx: TaskContext) -> Where:
+        time.sleep(parameters.seconds)  # noqa: ASYNC251
+        return where()
+
+
+@register
 class ThreadSleep(TaskExecutable[Sleep, Where]):
     """Wait in a thread, and look for a cancellation."""
 

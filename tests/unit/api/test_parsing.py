@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ainoval.api.errors import MalformedBody, UnsupportedMediaType
@@ -21,12 +21,14 @@ keys = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4), max_leaves=20)
 
 
+@settings(deadline=None)
 @given(values)
 def test_what_can_be_stored_is_read_as_it_was_written(value: object) -> None:
     assert parse_json(json.dumps(value).encode()) == value
     assert parse_json(json.dumps(value, ensure_ascii=False).encode()) == value
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_any_bytes_are_either_read_or_refused_with_words(data: bytes) -> None:
     try:
@@ -87,6 +89,14 @@ def test_nesting_is_allowed_to_exactly_the_limit(inner: bytes) -> None:
 def test_text_below_the_deepest_level_is_checked_too() -> None:
     with pytest.raises(MalformedBody, match="NUL"):
         parse_json(b"[" * MAX_DEPTH + b'"\\u0000"' + b"]" * MAX_DEPTH)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("105.0", 105), ("1e3", 1000), ("-0.0", 0), ("1.5", 1.5), ("1e300", 1e300), ("9007199254740993.0", 9007199254740992.0)]
+)
+def test_a_number_without_a_fraction_is_an_integer_however_it_is_written(text: str, value: float) -> None:
+    parsed = parse_json(text.encode())
+    assert (parsed, type(parsed)) == (value, type(value))
 
 
 def test_the_largest_integers_of_64_bits_and_whole_surrogate_pairs_are_kept() -> None:
