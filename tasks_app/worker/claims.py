@@ -15,13 +15,12 @@ from pymongo.asynchronous.database import AsyncDatabase
 from ainoval.logs import get_logger
 from tasks_app import lifecycle, registry, states, tally
 from tasks_app.conf import BATCH_LANE_SHARE, CHILDREN_OUTLIVE, QUARANTINE_AFTER_LOSSES, TaskSettings
-from tasks_app.documents import BATCH_LANE, SINGLE_LANE, TASKS
+from tasks_app.documents import BATCH_LANE, CLAIM_ORDER, LANES, SINGLE_LANE, TASKS
 from tasks_app.states import TaskStatus
 from tasks_app.worker.limits import Limits, Live, count_live
 
 Json = dict[str, Any]
 
-ORDER = [("lane", 1), ("priority", -1), ("fairKey", 1), ("createdAt", 1)]
 # What the choice needs; the rest is read once, when they are won.
 CANDIDATE_FIELDS = {"userId": 1, "taskType": 1, "lane": 1, "crashCount": 1, "resource": 1, "fairKey": 1}
 # What an attempt needs; histories and results of earlier lives stay where they are.
@@ -96,7 +95,7 @@ class Claimer:
         first = lifecycle.claim_first(scope, owner=self._owner, token=token, lease_seconds=self._lease_seconds)
         try:
             task = await self._tasks.find_one_and_update(
-                first.filter, first.update, CLAIMED_FIELDS, sort=ORDER, hint="claim", return_document=ReturnDocument.AFTER
+                first.filter, first.update, CLAIMED_FIELDS, sort=CLAIM_ORDER, hint="claim", return_document=ReturnDocument.AFTER
             )
             won = [task] if task is not None else []
             if won and self._limits.any:
@@ -138,7 +137,7 @@ class Claimer:
             "userId": {"$in": users},
             "taskType": {"$in": types},
             "resource": {"$in": resources},
-            "lane": {"$in": [SINGLE_LANE, BATCH_LANE]},
+            "lane": {"$in": LANES},
         }
         if not picker.quarantine_free:
             extra["crashCount"] = {"$lt": QUARANTINE_AFTER_LOSSES}
@@ -172,7 +171,7 @@ class Claimer:
             **extra,
             "$expr": {"$lte": ["$availableAt", "$$NOW"]},
         }
-        return await self._tasks.find(query, CANDIDATE_FIELDS).sort(ORDER).limit(limit).hint(hint).to_list(None)
+        return await self._tasks.find(query, CANDIDATE_FIELDS).sort(CLAIM_ORDER).limit(limit).hint(hint).to_list(None)
 
     # --- what must go back ---
 
