@@ -29,6 +29,8 @@ PERIODS = "task_periods"
 
 SINGLE_LANE = 0
 BATCH_LANE = 1
+LANES = [SINGLE_LANE, BATCH_LANE]
+CLAIM_ORDER = {"lane": 1, "priority": -1, "fairKey": 1, "createdAt": 1}  # DESIGN D12
 
 _QUEUED = {"status": TaskStatus.QUEUED.value}
 _ACTIVE = {"status": {"$in": [TaskStatus.RUNNING.value, TaskStatus.CANCELLING.value, TaskStatus.RETRYING.value]}}

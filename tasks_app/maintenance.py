@@ -8,7 +8,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from ainoval.logs import get_logger
 from tasks_app import lifecycle, registry, states, tally
 from tasks_app.conf import task_settings
-from tasks_app.documents import TASKS, WORKERS
+from tasks_app.documents import CLAIM_ORDER, LANES, TASKS, WORKERS
 from tasks_app.states import TaskStatus
 
 Json = dict[str, Any]
@@ -16,6 +16,43 @@ Json = dict[str, Any]
 RECOVER_GROUP = 1_000
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Chores:
+    """What there is to do for the tasks of all workers."""
+
+    claims: bool  # a queued task is due
+    retries: bool  # the delay of a RETRYING task is over
+    losses: bool  # a lease has run out
+    families: bool  # parents await children
+
+
+def chores_pipeline() -> list[Json]:
+    """Return the search of `chores`, for the index `active`: one document for each kind of work that there is, named in `_id`."""
+    leased: list[Json] = [
+        {"$match": {"status": {"$in": sorted(states.LEASED)}}},
+        {"$group": {"_id": {"$gt": ["$lease.owner", None]}, "expiresAt": {"$min": "$lease.expiresAt"}}},
+        {"$match": {"$expr": {"$lt": ["$expiresAt", "$$NOW"]}}},  # also true of parents, which have no lease
+        {"$project": {"_id": {"$cond": ["$_id", "losses", "families"]}}},
+    ]
+    queued = {"status": TaskStatus.QUEUED.value, "lane": {"$in": LANES}, "$expr": {"$lte": ["$availableAt", "$$NOW"]}}
+    # The orders tell the server which index is meant: the hint reaches the first search only.
+    return [*leased, _any("claims", queued, CLAIM_ORDER), _any("retries", lifecycle.promote().filter, {"availableAt": 1})]
+
+
+def _any(name: str, search: Json, order: Json) -> Json:
+    found: list[Json] = [{"$match": search}, {"$sort": order}, {"$limit": 1}, {"$project": {"_id": {"$literal": name}}}]
+    return {"$unionWith": {"coll": TASKS, "pipeline": found}}
+
+
+async def chores(db: AsyncDatabase[Json]) -> Chores:
+    """Look what there is to do, by one command where each duty would need its own: what an idle worker costs is the number of its commands.
+
+    For waking who does it, not for deciding: each repeats its condition.
+    """
+    found = {kind["_id"] async for kind in await db[TASKS].aggregate(chores_pipeline(), hint="active")}
+    return Chores(**{name: name in found for name in Chores.__slots__})
 
 
 async def recover_lost(db: AsyncDatabase[Json], scope: Json | None = None, *, mark_failed: bool = False, expired_for_seconds: float = 0.0) -> int:

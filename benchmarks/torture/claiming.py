@@ -4,9 +4,9 @@ import asyncio
 import multiprocessing
 import os
 import random
-import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.synchronize import Barrier
 from typing import Any
 
 from pymongo import MongoClient
@@ -20,10 +20,17 @@ from tasks_app.worker.worker import CLAIM_GROUP
 
 Json = dict[str, Any]
 
-GROUP = 50
-EMPTY_ROUNDS = 4
-FORK_SECONDS = 3.0
+EMPTY_ROUNDS = 10  # others may have been faster a few times in a row
+PATIENCE_SECONDS = 60
 PROFILE_BYTES = 256 * 1024 * 1024
+
+start: Barrier | None = None
+
+
+def line_up(barrier: Barrier) -> None:
+    """Remember what this process waits at until all the others have come."""
+    global start
+    start = barrier
 
 
 def own_types_only() -> None:
@@ -33,7 +40,7 @@ def own_types_only() -> None:
             registry.unregister(executable.task_type)
 
 
-def claim_everything(seed: int, per_user: int, start_at: float) -> list[tuple[str, str]]:
+def claim_everything(seed: int, per_user: int, most: int) -> list[tuple[str, str]]:
     """Claim until nothing is due (for this process's limits); return the tasks with the tokens they were won under."""
     own_types_only()
 
@@ -42,9 +49,11 @@ def claim_everything(seed: int, per_user: int, start_at: float) -> list[tuple[st
         claimer = Claimer(mongo.database(), f"claimer:{os.getpid()}", Limits(0, per_user, {}, {}), task_settings())
         won: list[tuple[str, str]] = []
         empty = 0
-        await asyncio.sleep(max(start_at - time.time(), 0))
+        assert start is not None
+        await mongo.database().command("ping")
+        start.wait(PATIENCE_SECONDS)
         while empty < EMPTY_ROUNDS:
-            group = await claimer.claim(rng.randint(1, GROUP))
+            group = await claimer.claim(rng.randint(1, most))
             won += [(task["_id"], group.token) for task in group.tasks]
             if group.tasks:
                 empty = 0
@@ -67,13 +76,13 @@ async def claim_alone(number: int, *, per_user: int = 0) -> int:
     return won
 
 
-async def claim_at_once(claimers: int, seed: int, *, per_user: int = 0) -> list[list[tuple[str, str]]]:
-    """Let so many processes claim everything; return what each of them won."""
+async def claim_at_once(claimers: int, seed: int, most: int, *, per_user: int = 0) -> list[list[tuple[str, str]]]:
+    """Let so many processes claim everything, up to `most` at a time; return what each of them won."""
     loop = asyncio.get_running_loop()
     # Forked, not started anew: sixteen interpreters that load the project would take longer than what is measured.
-    with ProcessPoolExecutor(claimers, mp_context=multiprocessing.get_context("fork")) as pool:
-        start_at = time.time() + FORK_SECONDS
-        return list(await asyncio.gather(*(loop.run_in_executor(pool, claim_everything, seed + number, per_user, start_at) for number in range(claimers))))
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(claimers, mp_context=fork, initializer=line_up, initargs=(fork.Barrier(claimers),)) as pool:
+        return list(await asyncio.gather(*(loop.run_in_executor(pool, claim_everything, seed + number, per_user, most) for number in range(claimers))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,10 @@ class Account:
     def end(self) -> Cost:
         """Stop, and add up."""
         self._db.command("profile", 0)
-        search = {"op": "query", "ns": f"{self._db.name}.background_tasks", "command.hint": {"$in": ["claim", "claim_by_user"]}}
+        by_claim = {"$in": ["claim", "claim_by_user"]}
+        # The rest of a long answer is a command of its own, with the keys that it cost.
+        either = [{"op": "query", "command.hint": by_claim}, {"op": "getmore", "originatingCommand.hint": by_claim}]
+        search = {"ns": f"{self._db.name}.background_tasks", "$or": either}
         keys = searches = 0
         for entry in self._db["system.profile"].find(search, {"keysExamined": 1}):
             keys += entry.get("keysExamined", 0)

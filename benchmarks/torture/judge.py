@@ -4,11 +4,12 @@ The judge has a connection of its own and uses nothing of the project but the ta
 """
 
 import itertools
+import time
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo import MongoClient
@@ -24,6 +25,7 @@ Json = dict[str, Any]
 TASKS = "background_tasks"
 LEGAL = {(source.value, target.value) for targets in TRANSITIONS.values() for source, ends in targets.items() for target in ends}
 ENDED = {status.value for status in TERMINAL}
+CLOCKS_APART = timedelta(milliseconds=10)  # the log's times are in milliseconds, and taken a moment after the write
 CANCEL_SECONDS = 2  # a request reaches its worker within half a second; the log's clock counts whole seconds
 
 
@@ -32,7 +34,8 @@ class Hold:
     """The time in which one attempt held a task, between its claim and the write that took the lease away.
 
     Attributes:
-        expires: The lease's end as it was last renewed.
+        renewed: When the lease was claimed or renewed last.
+        expires: Its end since then.
         outcome: What that write recorded of the attempt (`completed`, `lost`, …); None for a claim that went back unrun, and while the lease lives.
     """
 
@@ -41,6 +44,7 @@ class Hold:
     token: str
     claimed: Change
     ended: Change | None
+    renewed: datetime
     expires: datetime
     outcome: str | None
 
@@ -56,6 +60,7 @@ class Evidence:
             self.tries = _inserted(history.read(db, TRIES))
             self.lines = _inserted(history.read(db, LEDGER))
             self.ledger_is_unique = any(index.get("unique") and index["key"] == [("task", 1), ("step", 1)] for index in db[LEDGER].index_information().values())
+        self.machine_began = datetime.now(UTC) - timedelta(seconds=time.monotonic())
         self.holds = {task: _holds(task, changes) for task, changes in self.histories.items()}
 
     # --- tasks ---
@@ -119,6 +124,17 @@ class Evidence:
             f"{hold.task} of {hold.owner}, {(hold.expires - hold.ended.at).total_seconds():.3f} s early"
             for hold in self.all_holds()
             if hold.ended is not None and hold.outcome == "lost" and hold.expires > hold.ended.at + tolerance
+        ]
+
+    def cut_short(self, lease_seconds: float) -> list[str]:
+        """Recoveries long before a whole lease had passed since the claim or the last renewal, as one who reckons by a wrong clock would make them.
+
+        Half of it is certain: the server takes the time when a write of many tasks begins, and the log when each is written.
+        """
+        return [
+            f"{hold.task} of {hold.owner}, {(hold.ended.at - hold.renewed).total_seconds():.3f} s after its renewal"
+            for hold in self.all_holds()
+            if hold.ended is not None and hold.outcome == "lost" and hold.ended.at < hold.renewed + timedelta(seconds=lease_seconds / 2)
         ]
 
     def foreign_writes(self) -> list[str]:
@@ -186,12 +202,27 @@ class Evidence:
         lines = Counter((line["task"], line["step"]) for line, _ in self.lines)
         found = [f"{task} step {step}: {count} lines" for (task, step), count in lines.items() if count > 1]
         for line, order in self.tries:
-            changes = self.histories.get(line["task"], [])
-            position = bisect_right(changes, order, key=lambda change: change.order) - 1
-            state = changes[position].after if position >= 0 else None
-            if line["token"] not in careless and (state is None or (state.get("lease") or {}).get("token") != line["token"]):
-                found.append(f"{line['task']} step {line['step']}: tried without a lease")
+            # Who stands still between the beginning and the server may arrive late: that is why an effect must be unique, too.
+            if line["token"] not in careless and not self._holds_at(line, order) and not self._held_when_begun(line):
+                found.append(f"{line['task']} step {line['step']}: begun without a lease")
         return found if self.ledger_is_unique else [*found, "the ledger has lost its unique index"]
+
+    def _holds_at(self, line: Json, order: tuple[int, int]) -> bool:
+        changes = self.histories.get(line["task"], [])
+        position = bisect_right(changes, order, key=lambda change: change.order) - 1
+        state = changes[position].after if position >= 0 else None
+        return state is not None and (state.get("lease") or {}).get("token") == line["token"]
+
+    def _held_when_begun(self, line: Json) -> bool:
+        begun = self.machine_began + timedelta(seconds=line["begun"])
+        return any(
+            hold.token == line["token"] and hold.claimed.at <= begun + CLOCKS_APART and (hold.ended is None or begun <= hold.ended.at + CLOCKS_APART)
+            for hold in self.holds.get(line["task"], [])
+        )
+
+    def late(self) -> int:
+        """How many tries arrived when their lease was over, although it was not when they were begun."""
+        return sum(not self._holds_at(line, order) for line, order in self.tries)
 
     def repeats(self) -> int:
         """How often an attempt found its effect in the ledger already, as one may after a loss."""
@@ -271,18 +302,19 @@ def _inserted(histories: Histories) -> list[tuple[Json, tuple[int, int]]]:
 def _holds(task: str, changes: list[Change]) -> list[Hold]:
     """Return the holds of a task in their order."""
     holds = []
-    open_: tuple[Change, Json] | None = None
+    claimed: Change | None = None
+    renewed, last = changes[0].at, {}
     for change in changes:
         lease = (change.after or {}).get("lease")
-        if open_ is not None and (lease is None or lease["token"] != open_[1]["token"]):
-            claimed, last = open_
-            holds.append(Hold(task, last["owner"], last["token"], claimed, change, last["expiresAt"], _outcome(change, last["token"])))
-            open_ = None
+        if claimed is not None and (lease is None or lease["token"] != last["token"]):
+            holds.append(Hold(task, last["owner"], last["token"], claimed, change, renewed, last["expiresAt"], _outcome(change, last["token"])))
+            claimed = None
         if lease is not None:
-            open_ = (open_[0] if open_ is not None else change, lease)
-    if open_ is not None:
-        claimed, last = open_
-        holds.append(Hold(task, last["owner"], last["token"], claimed, None, last["expiresAt"], None))
+            if claimed is None or lease["expiresAt"] != last["expiresAt"]:
+                renewed = change.at
+            claimed, last = claimed or change, lease
+    if claimed is not None:
+        holds.append(Hold(task, last["owner"], last["token"], claimed, None, renewed, last["expiresAt"], None))
     return holds
 
 

@@ -6,6 +6,7 @@ forgotten: whoever won a claim may come back at any time and write, as a worker 
 """
 
 import random
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -61,6 +62,7 @@ class PureMachine(RuleBasedStateMachine):
         self.issued: list[Issued] = []
         self.stored: Stored | None = self.storage()
         self.chance = random.Random(1)
+        self.met: Counter[str] = Counter()  # losses, and writes that were refused
 
     def storage(self) -> Stored | None:
         """Return what the model is compared with."""
@@ -74,6 +76,11 @@ class PureMachine(RuleBasedStateMachine):
     def pick_issued(self, number: int) -> Issued:
         """Return one of the claims that were ever won, the younger more often."""
         return self.issued[-1 - min(number % 3 * (number % 7), len(self.issued) - 1)]
+
+    def pick_owner(self, number: int) -> str:
+        """Return a worker that holds something."""
+        owners = sorted({task.owner for task in self.model.tasks.values() if task.token and task.owner})
+        return owners[number % len(owners)]
 
     # --- submission and claims ---
 
@@ -95,7 +102,8 @@ class PureMachine(RuleBasedStateMachine):
     @rule(number=picks, owner=st.sampled_from(OWNERS))
     def claim(self, number: int, owner: str) -> None:
         """A worker claims one task, whatever has become of it since it looked."""
-        task, token = self.pick(number), new_id()
+        due = [task for task in self.model.tasks.values() if task.status is TaskStatus.QUEUED]
+        task, token = due[number % len(due)] if due and number % 4 else self.pick(number), new_id()
         won = self.model.claim(task, owner, token)
         if self.stored:
             assert self.stored.claim(task.id, owner, token) == won
@@ -132,18 +140,23 @@ class PureMachine(RuleBasedStateMachine):
         if self.stored:
             self.stored.renew(owner, [issued.token for issued in self.issued if issued.owner == owner])
 
-    @rule(owner=st.sampled_from(OWNERS))
-    def expire(self, owner: str) -> None:
+    @precondition(lambda self: self.model.live())
+    @rule(number=picks)
+    def expire(self, number: int) -> None:
         """A worker is silent until its leases have run out."""
+        owner = self.pick_owner(number)
         self.model.expire(owner)
         if self.stored:
             self.stored.expire(owner)
 
-    @rule(owner=st.sampled_from(OWNERS))
-    def crash(self, owner: str) -> None:
+    @precondition(lambda self: self.model.live())
+    @rule(number=picks)
+    def crash(self, number: int) -> None:
         """A worker dies, and its sentinel sees it."""
+        owner = self.pick_owner(number)
         self.model.expire(owner)
         count = self.model.recover(owner)
+        self.met["losses"] += count
         if self.stored:
             assert self.stored.recover_worker(owner) == count
 
@@ -151,6 +164,7 @@ class PureMachine(RuleBasedStateMachine):
     def sweep(self) -> None:
         """A sweep recovers what has run out."""
         count = self.model.recover()
+        self.met["losses"] += count
         if self.stored:
             assert self.stored.recover_lost() == count
 
@@ -161,6 +175,8 @@ class PureMachine(RuleBasedStateMachine):
         task = self.model.tasks[issued.task]
         before = self.expected(task, issued, ending)
         assert verdict_of(ending.transition, self.document(task)) is before
+        self.met["refused"] += before is Verdict.LOST
+        self.met["met_a_cancellation"] += before is Verdict.CANCELLING
         written = ending.apply()
         if self.stored:
             assert self.stored.execute(ending.transition) == written

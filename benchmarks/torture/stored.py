@@ -125,7 +125,11 @@ class Stored:
     def plant(self, issued: Issued, keys: list[str]) -> None:
         """Plant as the attempt that won this claim does."""
         children = [ChildTask(key, Work.task_type, WorkParameters()) for key in keys]
-        self._run(families.plant(self.db, self._documents[issued.token + issued.task], children, operations.services()))
+
+        async def plant() -> None:
+            await families.plant(mongo.database(), self._documents[issued.token + issued.task], children, operations.services())
+
+        self._run(plant())
 
     def roll_up(self) -> int:
         """Bring parents up to date."""

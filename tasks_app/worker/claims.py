@@ -15,13 +15,12 @@ from pymongo.asynchronous.database import AsyncDatabase
 from ainoval.logs import get_logger
 from tasks_app import lifecycle, registry, states, tally
 from tasks_app.conf import BATCH_LANE_SHARE, CHILDREN_OUTLIVE, QUARANTINE_AFTER_LOSSES, TaskSettings
-from tasks_app.documents import BATCH_LANE, SINGLE_LANE, TASKS
+from tasks_app.documents import BATCH_LANE, CLAIM_ORDER, LANES, SINGLE_LANE, TASKS
 from tasks_app.states import TaskStatus
 from tasks_app.worker.limits import Limits, Live, count_live
 
 Json = dict[str, Any]
 
-ORDER = [("lane", 1), ("priority", -1), ("fairKey", 1), ("createdAt", 1)]
 # What the choice needs; the rest is read once, when they are won.
 CANDIDATE_FIELDS = {"userId": 1, "taskType": 1, "lane": 1, "crashCount": 1, "resource": 1, "fairKey": 1}
 # What an attempt needs; histories and results of earlier lives stay where they are.
@@ -29,6 +28,7 @@ CLAIMED_FIELDS = CANDIDATE_FIELDS | dict.fromkeys(
     ("parameters", "attempt", "lease.token", "availableAt", "startedAt", "draft", "parentId", "priority", "generation", "waitedSeconds"), 1
 )
 MAX_STREAMS = 150  # MongoDB merges at most 200 index streams for one sorted $in query
+BLOCKED_HEAD = 20
 HAND_BACK_SECONDS = (0.02, 0.2)
 
 log = get_logger(__name__)
@@ -54,6 +54,7 @@ class Claimer:
         self._retention_seconds = settings.retention_seconds + CHILDREN_OUTLIVE.total_seconds()
         self._types = frozenset(registry.known_types())
         self._batch_credit = 0.0
+        self._head_blocked = False  # the last search had to look past what may not run now
         self.limited = limits.any
         self.unanswered: set[str] = set()  # tokens of claims whose reply was lost: the lease keeper hands back what they won
 
@@ -94,7 +95,7 @@ class Claimer:
         first = lifecycle.claim_first(scope, owner=self._owner, token=token, lease_seconds=self._lease_seconds)
         try:
             task = await self._tasks.find_one_and_update(
-                first.filter, first.update, CLAIMED_FIELDS, sort=ORDER, hint="claim", return_document=ReturnDocument.AFTER
+                first.filter, first.update, CLAIMED_FIELDS, sort=CLAIM_ORDER, hint="claim", return_document=ReturnDocument.AFTER
             )
             won = [task] if task is not None else []
             if won and self._limits.any:
@@ -108,16 +109,19 @@ class Claimer:
 
     async def _choose(self, slots: int, live: Live, quarantine_free: bool) -> list[Json]:
         picker = _Picker(slots, self._limits, live, self._types, quarantine_free)
-        head = await self._find({}, slots)
+        # The head of a long queue stays blocked for many claims: a few of it tell, and reading the rest would cost more than all that is claimed.
+        looked_at = min(slots, BLOCKED_HEAD) if self._head_blocked else slots
+        head = await self._find({}, looked_at)
         # At most one claim's share is saved up: batches that come after a quiet hour must not fill a whole group.
         self._batch_credit = min(self._batch_credit, 1.0) + slots * BATCH_LANE_SHARE
-        if len(head) == slots and head[-1]["lane"] == SINGLE_LANE and (share := int(self._batch_credit)):
+        if len(head) == looked_at and head[-1]["lane"] == SINGLE_LANE and (share := int(self._batch_credit)):
             # Singles fill the whole group: a fifth is still the batches'.
             batch = await self._find({"lane": BATCH_LANE}, share)
             picker.take(batch)
         picker.take(head)
         # Part of the head of the queue may not run now: ask for tasks of the users who may, through the index that begins with the user.
-        if picker.refused and not picker.full and len(head) == slots and not (self._limits.total and live.total >= self._limits.total):
+        self._head_blocked = picker.refused > 0 and len(head) == looked_at
+        if self._head_blocked and not picker.full and not (self._limits.total and live.total >= self._limits.total):
             await self._look_past(picker, live)
         self._batch_credit -= min(self._batch_credit, sum(task["lane"] == BATCH_LANE for task in picker.taken))
         return picker.taken
@@ -133,7 +137,7 @@ class Claimer:
             "userId": {"$in": users},
             "taskType": {"$in": types},
             "resource": {"$in": resources},
-            "lane": {"$in": [SINGLE_LANE, BATCH_LANE]},
+            "lane": {"$in": LANES},
         }
         if not picker.quarantine_free:
             extra["crashCount"] = {"$lt": QUARANTINE_AFTER_LOSSES}
@@ -167,7 +171,7 @@ class Claimer:
             **extra,
             "$expr": {"$lte": ["$availableAt", "$$NOW"]},
         }
-        return await self._tasks.find(query, CANDIDATE_FIELDS).sort(ORDER).limit(limit).hint(hint).to_list(None)
+        return await self._tasks.find(query, CANDIDATE_FIELDS).sort(CLAIM_ORDER).limit(limit).hint(hint).to_list(None)
 
     # --- what must go back ---
 

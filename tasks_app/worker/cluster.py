@@ -37,8 +37,9 @@ STARTING_SECONDS = 60.0
 QUICK_DEATH_SECONDS = 2.0
 QUICK_DEATH_PAUSE_SECONDS = 1.0
 STOP_RESERVE_SECONDS = 0.6  # for handing back; with what the processes need to end, the cluster has gone a second after the grace
-STOP_LOOK_SECONDS = 0.05
+STOP_LOOK_SECONDS = 0.1
 TELL_AGAIN_SECONDS = 0.25
+STAT_SECONDS = 1.0  # django-q2 keeps it for three
 
 log = get_logger(__name__)
 
@@ -170,12 +171,15 @@ class TaskSentinel(Sentinel):
             self._spawn(None)
         self.start_event.set()
         log.info("cluster_started", cluster=str(self.cluster_id), workers=self.pool_size)
+        next_stat = time.monotonic()
         while not self.stop_event.wait(Conf.GUARD_CYCLE):
             if os.getppid() != self.parent_pid:
                 log.error("cluster_gone", cluster=str(self.cluster_id))
                 break
             self.guard()
-            Stat(self).save()
+            if time.monotonic() >= next_stat:
+                next_stat = time.monotonic() + STAT_SECONDS
+                Stat(self).save()
         self.stop()
 
     def guard(self) -> None:

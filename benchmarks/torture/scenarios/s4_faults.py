@@ -98,7 +98,7 @@ S4 = Scenario(
     "S4",
     "every call to the database: 10 % fail before, 5 % are executed and reported as failed",
     {
-        "test": Size(120, 2, 5, 60, half=0, cancelled=0),
+        "test": Size(60, 1, 3, 40, half=0, cancelled=0),
         "quick": Size(400, 5, 10, 150, cancelled=0),
         "full": Size(2_400, 30, 60, 400),
         "nightly": Size(24_000, 300, 600, 5_000),

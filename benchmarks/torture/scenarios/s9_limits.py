@@ -16,7 +16,7 @@ from tests.support.ai_server import AIServerProcess
 
 LIMIT = 7
 CALL_SECONDS = 0.15
-LONG_SECONDS = 2.5
+LONG_SECONDS = 2.0
 WRITERS = ("alice", "bob")
 
 LIMITS = {
@@ -47,7 +47,7 @@ async def play(on: Play) -> None:
             server.reset()
             server.script([{"contains": "slowly", "steps": [{"do": "answer", "delay": LONG_SECONDS}]}, {"steps": [{"do": "answer", "delay": CALL_SECONDS}]}])
             short = {writer: await scenes(writer, size.tasks) for writer in WRITERS}
-            long = {writer: await scenes(writer, 2 * LIMIT, "slowly") for writer in WRITERS}
+            long = {writer: await scenes(writer, LIMIT + 1, "slowly") for writer in WRITERS}
             async with Fleet(on.ground, **provider(server) | LIMITS[limit]) as fleet:
                 killer = Killer(fleet, on.rng)
                 storm = asyncio.create_task(killer.run(size.kills))
@@ -91,7 +91,7 @@ async def summarise(novels: dict[str, list[str]]) -> list[str]:
 S9 = Scenario(
     "S9",
     "limits of seven on two clusters under kills, as the AI server counts them",
-    {"test": Size(30, 2, ("user",)), "quick": Size(60, 3), "full": Size(220, 6), "nightly": Size(4_000, 60)},
+    {"test": Size(30, 2, ("user",)), "quick": Size(40, 2), "full": Size(220, 6), "nightly": Size(4_000, 60)},
     play,
     Control("second_count", ("system_most_at_once", "type_most_at_once", "user_most_at_once")),
 )

@@ -1,10 +1,10 @@
 """The ledger of effects: what the tasks of a scenario have done to the world, counted where it is done.
 
 `LEDGER` is the world: one line for each task and step, by a unique index, as a scene takes a task's text once. `TRIES` notes each time somebody set about a
-line, with the token of the attempt that did: the judge finds there who tried without holding the task.
+line, when, and with the token of the attempt that did: the judge finds there who tried without holding the task.
 """
 
-from datetime import UTC, datetime
+import time
 from typing import Any
 
 from pymongo.errors import DuplicateKeyError
@@ -32,7 +32,7 @@ async def enter(ctx: TaskContext, step: int) -> None:
 
     async def write() -> None:
         db: Any = mongo.database()
-        line = {"task": ctx.task_id, "step": step, "token": token_of(ctx), "at": datetime.now(UTC)}
+        line = {"task": ctx.task_id, "step": step, "token": token_of(ctx), "begun": time.monotonic()}  # of the machine: no clock of this process can be wrong
         await db[TRIES].insert_one(dict(line))
         try:
             await db[LEDGER].insert_one(line)

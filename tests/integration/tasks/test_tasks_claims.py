@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.torture.claiming import Account
 from tasks_app import lifecycle
 from tasks_app.conf import task_settings
 from tasks_app.documents import TASKS
@@ -181,6 +182,35 @@ async def test_the_claim_looks_past_users_at_their_limit(db: Db) -> None:
     await store(db, *(named("alice") for _ in range(30)), named("bob", BOB))
 
     assert await names(db, 5, per_user=1) == ["bob"]
+
+
+async def test_past_many_tasks_of_users_at_their_limit_a_worker_examines_few_keys_for_each_task_it_claims(db: Db) -> None:
+    full, others = [f"full-{number}" for number in range(50)], [f"user-{number}" for number in range(60)]
+    lease = {"owner": "another", "token": "x", "expiresAt": stored.now() + stored.timedelta(hours=1)}
+    await store(db, *(task(user, status=S.RUNNING, lease=lease) for user in full for _ in range(7)))
+    await store(
+        db, *(task(user, fairKey=1.0) for user in full for _ in range(20)), *(task(user, fairKey=2.0 + number) for number in range(20) for user in others)
+    )
+    worker, won = claimer(db, per_user=7), 0
+    worker._types = frozenset(sorted(worker._types - {"TEST_NOOP"})[:3]) | {"TEST_NOOP"}  # as many as the project has; each costs keys
+    account = Account()
+    account.begin()
+    while won < 360:
+        won += len((await worker.claim(200)).tasks)
+    cost = account.end()
+    account.close()
+    assert cost.keys / won <= 5.0
+
+
+async def test_when_the_head_of_the_queue_is_free_again_it_is_claimed_in_whole_groups_again(db: Db) -> None:
+    await stored.running(db, ALICE, "TEST_SLEEP")
+    await store(db, *(named("sleep", task_type="TEST_SLEEP") for _ in range(60)), *(named("noop") for _ in range(130)))
+    worker = claimer(db, per_type={"TEST_SLEEP": 1})
+    assert len((await worker.claim(50)).tasks) == 50
+
+    await db[TASKS].delete_many({"taskType": "TEST_SLEEP"})
+
+    assert [len((await worker.claim(50)).tasks) for _ in range(3)] == [20, 50, 10]
 
 
 async def test_the_claim_looks_past_types_at_their_limit(db: Db) -> None:

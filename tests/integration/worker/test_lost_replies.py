@@ -25,7 +25,7 @@ from tasks_app.documents import TASKS
 from tasks_app.executable import NoParameters, TaskContext, TaskExecutable
 from tasks_app.states import TaskStatus
 from tasks_app.worker.leases import LeaseKeeper
-from tasks_app.worker.outbox import Outbox
+from tasks_app.worker.outbox import Outbox, Verdict
 from tasks_app.worker.worker import Worker
 from tests.support import stored
 from tests.support.registered import registered
@@ -110,6 +110,23 @@ async def test_an_ending_that_no_majority_has_acknowledged_is_not_taken_for_writ
     told.cancel()
     writing.cancel()
     await asyncio.gather(told, writing, return_exceptions=True)
+
+
+async def test_a_completion_is_confirmed_by_its_token_and_not_by_the_tasks_id_alone(db: Db) -> None:
+    task = await stored.running(db, lease_seconds=-1.0)
+    assert await change(db, stored.recover({"_id": task["_id"]})) == 1
+    again = await stored.claimed(db, await read(db, task["_id"]))
+    assert await change(db, stored.complete(again)) == 1
+    before = await read(db, task["_id"])
+    outbox = Outbox(db)
+    writing = asyncio.create_task(outbox.run())
+
+    assert await outbox.write(stored.complete(task)) is Verdict.LOST, "it is completed, but not by this attempt"
+    assert await outbox.write(stored.complete(again)) is Verdict.WRITTEN, "whose reply was lost"
+
+    assert await read(db, task["_id"]) == before
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
 
 
 async def test_a_cursor_that_its_server_has_forgotten_counts_as_an_outage(db: Db) -> None:
