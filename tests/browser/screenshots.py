@@ -13,8 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import django
+from playwright.sync_api import sync_playwright
+
 import tests.support.environment  # noqa: F401 - before anything that reads settings
 from ainoval import mongod
+from tests.browser.visitor import CHROMIUM, LIST, Visitor
 from tests.support import http_server
 from tests.support.environment import DATA_DIR
 
@@ -22,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
 DATABASE = "screenshots"
 TASKS = 30_000
-WIDTH = 1360
+WIDTH = 1440
+ROUNDS = 60  # a busy machine counts slowly
 
 SEED = f"""
 from ainoval.accounts.models import User
@@ -33,14 +38,13 @@ call_command("seed_console", "--tasks", "{TASKS}", "--seed", "7")
 
 def main() -> int:
     """Take the pictures; return 1 where there is no browser."""
-    from tests.browser.visitor import CHROMIUM
-
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=IMAGES)
     options = parser.parse_args()
     if CHROMIUM is None:
         print("Chromium is missing: install it (on Debian `apt-get install chromium`)", file=sys.stderr)
         return 1
+    django.setup()
     options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
         try:
@@ -65,16 +69,23 @@ def workers(server: http_server.HttpServer) -> Iterator[None]:
         process.wait(20)
 
 
+def look(visitor: Visitor, address: str) -> None:
+    """Open a page, again and again until all its numbers are counted."""
+    for _ in range(ROUNDS):
+        visitor.open(address)
+        if "…" not in "".join(visitor.page.locator(".tabs, #cards, #reasons").all_text_contents()):
+            return
+        visitor.page.wait_for_timeout(1_000)
+    raise SystemExit(f"{address}: its numbers were not counted")
+
+
 def take(base: str, chromium: str, folder: Path) -> None:
     """Take the pictures of a running server."""
-    from playwright.sync_api import sync_playwright
-
     from ainoval.development.seeding.live import stuck_id
-    from tests.browser.visitor import LIST, Visitor
 
     pages: dict[str, tuple[str, str, int]] = {
         "console-overview": (f"{LIST}overview/?range=24h", "light", 1_180),
-        "console-list": (LIST, "light", 900),
+        "console-list": (f"{LIST}?created=%3E4m", "light", 940),
         "console-task": (f"{LIST}{stuck_id('awaiting_children')}/", "dark", 900),
     }
     with sync_playwright() as api:
@@ -83,10 +94,7 @@ def take(base: str, chromium: str, folder: Path) -> None:
             options: Any = {"base_url": base, "viewport": {"width": WIDTH, "height": height}, "color_scheme": scheme}
             visitor = Visitor(browser.new_context(**options))
             visitor.log_in("olga", http_server.PASSWORD)
-            visitor.open(address)
-            visitor.open()  # counts that were begun by the first look are there for the second
-            visitor.page.wait_for_timeout(3_000)
-            visitor.open(address).page.wait_for_load_state("networkidle")
+            look(visitor, address)
             path = folder / f"{name}.png"
             visitor.page.screenshot(path=path)
             print(f"{os.path.relpath(path)}: {path.stat().st_size // 1024} KiB", flush=True)

@@ -44,8 +44,8 @@ def test_three_hundred_are_cancelled_in_the_background_while_the_page_is_closed(
     others = many(4, task_type="GENERATE_SCENE")
     visitor = visit().open(f"{LIST}?type=GENERATE_SUMMARY")
     assert len(visitor.rows()) == 50
-    visitor.page.locator("#all-matching").check()
     expect(visitor.page.locator("#total-matching")).to_have_text("all 300 that match")
+    visitor.page.locator("#all-matching").check()
     visitor.page.locator("#bulk button[name=action]", has_text="Cancel").click()
     expect(visitor.page.locator("h1", has_text="Cancel: 300 tasks")).to_be_visible()
     expect(visitor.page.locator(".plan")).to_contain_text("type:GENERATE_SUMMARY")

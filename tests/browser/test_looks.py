@@ -34,6 +34,7 @@ def every_page(store: Store) -> dict[str, str]:
     }
     mongo.sync_database()[BULK_ACTIONS].insert_one(action)
     return {
+        "overview": f"{LIST}overview/?range=1h",
         "list": f"{LIST}?children=1",
         "problems": f"{LIST}?status=nope",
         "failed": page_of(failed),
@@ -90,6 +91,9 @@ def test_the_console_is_chinese_for_those_who_read_it(visit: Open, store: Store)
     expect(visitor.row(task["_id"]).locator(".tick")).to_contain_text("已运行")
     visitor.page.keyboard.press("?")
     expect(visitor.page.locator("#help")).to_contain_text("下一个和上一个任务")
+    visitor.open(f"{LIST}overview/")
+    expect(visitor.page.locator("h1")).to_have_text("总览")
+    expect(visitor.page.locator("#card-running")).to_contain_text("运行中")
     visitor.open(page_of(task))
     expect(visitor.page.locator("#task-timeline")).to_contain_text("已运行")
     expect(visitor.page.locator("#task-actions")).to_contain_text("重新排队")
@@ -158,7 +162,7 @@ def test_what_is_stored_does_nothing_in_a_browser(payload: str, visit: Open, sto
     database[NOVELS].insert_one({"_id": payload, "title": payload, "author": payload})
     visitor = visit()
     visitor.expected.add(404)
-    pages: list[Any] = [f"{LIST}?children=1", page_of(task), page_of(child), page_of(child, "edit")]
+    pages: list[Any] = [f"{LIST}overview/", f"{LIST}?children=1", page_of(task), page_of(child), page_of(child, "edit")]
     for address in pages:
         visitor.open(address)
         visitor.open_all("details")

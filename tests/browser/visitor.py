@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator
 
 LIST = "/admin/tasks_app/backgroundtask/"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE_MILLISECONDS = 20_000  # the machine may be busy; what is waited for comes much sooner
+PATIENCE_MILLISECONDS = 60_000  # the machine may be busy; what is waited for comes much sooner
 
 expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
