@@ -109,7 +109,7 @@ async def play(on: Play) -> None:
     line.none("calls_repeated", [marker for marker, count in calls.items() if count > 1])
     claims = sorted(hold.claimed.at for hold in evidence.all_holds())
     waits = [min(((claim - back).total_seconds() for claim in claims if claim >= back), default=float("inf")) for back in outages.back]
-    line.at_most("claims_flow_after_seconds_max", max(waits), 5.0)
+    line.at_most("claims_flow_after_seconds_max", max(waits), 5.0 + on.slack)
     line.none("twice", evidence.twice())
     line.none("missing", evidence.missing())
     line.none("illegal", evidence.illegal() + evidence.overdrawn() + evidence.double_claims() + evidence.stolen_early())
