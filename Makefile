@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint mutants fuzz bench bench-peers bench-growth torture torture-quick torture-control partition demo clean
+.PHONY: help run test check lint browser screenshots mutants fuzz bench bench-peers bench-growth torture torture-quick torture-control partition demo clean
 
 help: ## List the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -35,6 +35,12 @@ lint: .venv/test.stamp ## Lint, check the format, the types, and the direction o
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy ainoval tasks_app
 	$(BIN)/lint-imports
+
+browser: .venv/test.stamp ## Drive the console with a real browser (Chromium; skipped where there is none)
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
+
+screenshots: .venv/test.stamp ## Take the pictures of the console in docs/images, from a seeded database (needs Chromium)
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 mutants: .venv/test.stamp ## Break the code once for each item of the original design, and see its test go red
 	@$(BIN)/python -m tests.mutants

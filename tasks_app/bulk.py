@@ -4,19 +4,19 @@ Each group is read by an index, and every write repeats the selection's conditio
 has moved on meanwhile is left alone, and a second run finds nothing more to do.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.logs import get_logger
-from tasks_app import families, lifecycle, maintenance, registry, states
+from tasks_app import families, lifecycle, maintenance, registry, search, states, tally
 from tasks_app.conf import task_settings
-from tasks_app.documents import BATCH_LANE, SINGLE_LANE, TASKS
+from tasks_app.documents import TASKS
 from tasks_app.errors import UnknownTaskType
 from tasks_app.fairness import FairShares
+from tasks_app.selection import OLDEST_FIRST, Selection
 from tasks_app.states import TaskStatus
 
 Json = dict[str, Any]
@@ -27,69 +27,33 @@ CANCEL_ROUNDS = 3
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which tasks. What is given narrows the selection; an empty one is every task there is.
+class Witness:
+    """Sees each group of an operation before and after it; to raise ends the operation there. This one does neither."""
 
-    Args:
-        task_ids: These at most.
-        task_types: Stored names, with former ones.
-        children: Whether tasks of batches are selected like any other; without, a batch stands for its tasks.
-        created_before, ended_before: Up to and including this moment, aware UTC.
+    async def before(self, task_ids: list[str]) -> None:
+        """Called with a group that is about to be changed."""
+
+    async def after(self, seen: int, changed: int) -> None:
+        """Called when a group is done.
+
+        Args:
+            seen: How many tasks it had.
+            changed: How many of them were changed; the others had moved on meanwhile, or may not be.
+        """
+
+
+NOBODY: Final = Witness()
+
+
+async def count(db: AsyncDatabase[Json], selection: Selection, *, max_milliseconds: int | None = None) -> dict[TaskStatus, int]:
+    """Count the selected tasks by status; those with none are left out.
+
+    Raises:
+        ExecutionTimeout: It would have taken longer than `max_milliseconds`.
     """
-
-    task_ids: tuple[str, ...] = ()
-    user_id: str | None = None
-    task_types: tuple[str, ...] = ()
-    statuses: frozenset[TaskStatus] = frozenset(TaskStatus)
-    children: bool = True
-    created_before: datetime | None = None
-    ended_before: datetime | None = None
-
-    def query(self) -> Json:
-        """Return the selection as MongoDB takes it."""
-        query: Json = {"status": {"$in": sorted(self.statuses)}}
-        if self.task_ids:
-            query["_id"] = {"$in": sorted(set(self.task_ids))}
-        if self.user_id is not None:
-            query["userId"] = self.user_id
-        if self.user_id is not None or not self.children:
-            query["lane"] = {"$in": [SINGLE_LANE, BATCH_LANE]} if self.children else SINGLE_LANE
-        if self.task_types:
-            query["taskType"] = {"$in": sorted(self.task_types)}
-        if self.ended_before is not None:
-            query["completedAt"] = {"$lte": self.ended_before}
-        # What ended before a moment was created before it, and that is in the index.
-        created_before = min((moment for moment in (self.created_before, self.ended_before) if moment), default=None)
-        if created_before is not None:
-            query["createdAt"] = {"$lte": created_before}
-        return query
-
-    def index(self) -> str:
-        """Return the index that serves the selection, oldest or newest first."""
-        if self.task_ids:
-            return "_id_"
-        return "user_created" if self.user_id is not None else "status_created"
-
-    def scope(self, task_ids: Sequence[str]) -> Json:
-        """Return the condition for a write on some of the selected tasks: what may have changed since they were read is asked again."""
-        # In $and, because the transition states a `status` of its own: both must hold.
-        still: list[Json] = [{"status": {"$in": sorted(self.statuses)}}]
-        if self.ended_before is not None:
-            still.append({"completedAt": {"$lte": self.ended_before}})
-        return {"_id": {"$in": list(task_ids)}, "$and": still}
-
-
-async def find(db: AsyncDatabase[Json], selection: Selection, fields: Json, *, limit: int) -> list[Json]:
-    """Return the newest selected tasks, at most `limit` (1 or more)."""
-    cursor = db[TASKS].find(selection.query(), fields, hint=selection.index()).sort([("createdAt", -1), ("_id", -1)])
-    return await cursor.limit(limit).to_list(None)
-
-
-async def count(db: AsyncDatabase[Json], selection: Selection) -> dict[TaskStatus, int]:
-    """Count the selected tasks by status; those with none are left out."""
     stages = [{"$match": selection.query()}, {"$group": {"_id": "$status", "count": {"$sum": 1}}}]
-    cursor = await db[TASKS].aggregate(stages, hint=selection.index())
+    limit: Json = {"maxTimeMS": max_milliseconds} if max_milliseconds is not None else {}
+    cursor = await db[TASKS].aggregate(stages, hint=selection.index(), **limit)
     counts = {group["_id"]: group["count"] async for group in cursor}
     return {status: counts[status] for status in TaskStatus if status in counts}
 
@@ -118,19 +82,17 @@ async def left_out(db: AsyncDatabase[Json], selection: Selection) -> list[LeftOu
 async def _groups(db: AsyncDatabase[Json], selection: Selection, fields: Json) -> AsyncIterator[list[Json]]:
     """Yield the selected tasks in groups, oldest first."""
     group: list[Json] = []
-    cursor = db[TASKS].find(selection.query(), fields, hint=selection.index(), batch_size=GROUP)
-    async for task in cursor.sort([("createdAt", 1), ("_id", 1)]):
-        group.append(task)
-        if len(group) == GROUP:
-            yield group
-            group = []
+    for part in (await search.complete(db, selection)).parts():
+        cursor = db[TASKS].find(part.query(), fields, hint=part.index(), batch_size=GROUP)
+        if part.index() != "_id_":
+            cursor = cursor.sort(OLDEST_FIRST)
+        async for task in cursor:
+            group.append(task)
+            if len(group) == GROUP:
+                yield group
+                group = []
     if group:
         yield group
-
-
-def _in_groups(ids: Iterable[str]) -> list[list[str]]:
-    ordered = sorted(ids)
-    return [ordered[start : start + GROUP] for start in range(0, len(ordered), GROUP)]
 
 
 @dataclass(slots=True)
@@ -148,28 +110,43 @@ class Cancelled:
     batches: int = 0
 
 
-async def cancel(db: AsyncDatabase[Json], selection: Selection) -> Cancelled:
+async def cancel(db: AsyncDatabase[Json], selection: Selection, witness: Witness = NOBODY) -> Cancelled:
     """Cancel the selected tasks that have not ended: the waiting at once, the running by request. The tasks of a batch are cancelled with it."""
     done = Cancelled()
-    parents: set[str] = set()
+    counted: set[str] = set()
     retention = task_settings().retention_seconds
     async for group in _groups(db, selection, {"parentId": 1, "children.total": 1}):
-        parents |= {task["_id"] for task in group if task.get("children")} | {task["parentId"] for task in group if task.get("parentId")}
-        remaining = [task["_id"] for task in group]
+        ids = remaining = [task["_id"] for task in group]
+        await witness.before(ids)
+        changed = 0
         for _ in range(CANCEL_ROUNDS):  # between two writes a task may be claimed, released or promoted
             scope = selection.scope(remaining)
-            done.at_once += await lifecycle.execute(db, lifecycle.cancel_waiting(scope, retention_seconds=retention))
-            done.requested += await lifecycle.execute(db, lifecycle.request_cancel(scope))
-            open_still = {"_id": {"$in": remaining}, "status": {"$in": sorted(selection.statuses & states.starts_from("cancel"))}}
+            kinds = await tally.kinds(db, {"_id": {"$in": remaining}, "status": {"$in": sorted(states.WAITING)}}, hint="_id_")
+            at_once = await lifecycle.execute(db, lifecycle.cancel_waiting(scope, retention_seconds=retention))
+            if at_once:
+                await tally.record(db, tally.alike(kinds, TaskStatus.CANCELLED, at_most=at_once))
+            requested = await lifecycle.execute(db, lifecycle.request_cancel(scope))
+            done.at_once += at_once
+            done.requested += requested
+            changed += at_once + requested
+            open_still = {"_id": {"$in": remaining}, "status": {"$in": sorted(selection.possible_statuses & states.starts_from("cancel"))}}
             remaining = [task["_id"] async for task in db[TASKS].find(open_still, {"_id": 1}, hint="_id_")]
             if not remaining:
                 break
-    for ids in _in_groups(parents):
-        cancelling = {"_id": {"$in": ids}, "status": TaskStatus.CANCELLING.value, "lease.owner": None, "children.total": {"$exists": True}}
-        done.batches += await db[TASKS].count_documents(cancelling, hint="_id_")
-        await families.roll_up(db, ids)  # cancels their tasks, and ends those that have none left; workers would do it, if there are any
+        parents = {task["_id"] for task in group if task.get("children")} | {task["parentId"] for task in group if task.get("parentId")}
+        if parents:
+            done.batches += await _cancel_families(db, sorted(parents), sorted(parents - counted))
+            counted |= parents
+        await witness.after(len(ids), changed)
     log.info("tasks_cancelled", at_once=done.at_once, requested=done.requested, batches=done.batches)
     return done
+
+
+async def _cancel_families(db: AsyncDatabase[Json], parent_ids: list[str], uncounted: list[str]) -> int:
+    cancelling = {"_id": {"$in": uncounted}, "status": TaskStatus.CANCELLING.value, "lease.owner": None, "children.total": {"$exists": True}}
+    count = await db[TASKS].count_documents(cancelling, hint="_id_")
+    await families.roll_up(db, parent_ids)  # cancels their tasks, and ends those that have none left; workers would do it, if there are any
+    return count
 
 
 @dataclass(slots=True)
@@ -180,7 +157,7 @@ class Requeued:
     unknown_types: dict[str, int]
 
 
-async def requeue(db: AsyncDatabase[Json], selection: Selection) -> Requeued:
+async def requeue(db: AsyncDatabase[Json], selection: Selection, witness: Witness = NOBODY) -> Requeued:
     """Send the selected tasks back to the queue, oldest first; those of batches run again with their batch only."""
     selection = replace(selection, children=False)
     done = Requeued(0, {})
@@ -194,6 +171,7 @@ async def requeue(db: AsyncDatabase[Json], selection: Selection) -> Requeued:
                 done.unknown_types[task["taskType"]] = done.unknown_types.get(task["taskType"], 0) + 1
             else:
                 by_user.setdefault(task["userId"], []).append((task["_id"], attempts))
+        await witness.before([task_id for tasks in by_user.values() for task_id, _ in tasks])
         writes = []
         for user_id, tasks in by_user.items():
             first_key = (await shares.keys(user_id, len(tasks))).fair_key
@@ -201,8 +179,9 @@ async def requeue(db: AsyncDatabase[Json], selection: Selection) -> Requeued:
                 transition = lifecycle.requeue(selection.scope([task_id]), fair_key=first_key + place, extra={"maxAttempts": attempts})
                 # Of one task: such a write is repeated by the driver when the reply is lost, one of many is not.
                 writes.append(replace(transition, many=False).operation())
-        if writes:
-            done.requeued += (await db[TASKS].bulk_write(writes, ordered=False)).matched_count
+        changed = (await db[TASKS].bulk_write(writes, ordered=False)).matched_count if writes else 0
+        done.requeued += changed
+        await witness.after(len(group), changed)
     log.info("tasks_requeued", count=done.requeued)
     return done
 
@@ -220,13 +199,15 @@ class Purged:
     kept: int = 0
 
 
-async def purge(db: AsyncDatabase[Json], selection: Selection) -> Purged:
+async def purge(db: AsyncDatabase[Json], selection: Selection, witness: Witness = NOBODY) -> Purged:
     """Delete the selected tasks that have ended; a batch goes with all of its tasks."""
     done = Purged()
     async for group in _groups(db, replace(selection, children=False), {"_id": 1}):
+        ids = [task["_id"] for task in group]
+        await witness.before(ids)
         batch: list[str] = []
         size = 0
-        for task_id, children in (await families.count_children(db, [task["_id"] for task in group])).items():
+        for task_id, children in (await families.count_children(db, ids)).items():
             if children.ended < children.total:
                 # Without its parent nothing would ever end or delete such a child.
                 await families.cancel_children(db, task_id)
@@ -239,5 +220,7 @@ async def purge(db: AsyncDatabase[Json], selection: Selection) -> Purged:
                 batch, size = [], 0
         if batch:
             done.documents += await maintenance.purge(db, batch)
+        left = await db[TASKS].count_documents({"_id": {"$in": ids}}, hint="_id_")
+        await witness.after(len(ids), len(ids) - left)
     log.info("tasks_purged", documents=done.documents, kept=done.kept)
     return done

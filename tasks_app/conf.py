@@ -7,11 +7,11 @@ from django.conf import settings
 
 LEASES_PER_RENEWAL = 3  # renewed each third of a lease: two renewals may fail before it runs out
 CANCEL_POLL_SECONDS = 0.5
-PROMOTE_SECONDS = 0.25
 POLL_SECONDS = 0.5
-SWEEP_SECONDS = 1.0
+FAMILIES_SECONDS = 1.0
 ROLL_UP_SECONDS = 0.25
 ORPHAN_SWEEP_SECONDS = 5.0
+TALLY_SECONDS = 3.0
 MAX_ATTEMPT_RECORDS = 20
 QUARANTINE_AFTER_LOSSES = 2
 MAX_LOSSES = 3

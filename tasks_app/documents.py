@@ -25,9 +25,12 @@ from tasks_app.states import TaskStatus
 TASKS = "background_tasks"
 USERS = "task_users"
 WORKERS = "task_workers"
+PERIODS = "task_periods"
 
 SINGLE_LANE = 0
 BATCH_LANE = 1
+LANES = [SINGLE_LANE, BATCH_LANE]
+CLAIM_ORDER = {"lane": 1, "priority": -1, "fairKey": 1, "createdAt": 1}  # DESIGN D12
 
 _QUEUED = {"status": TaskStatus.QUEUED.value}
 _ACTIVE = {"status": {"$in": [TaskStatus.RUNNING.value, TaskStatus.CANCELLING.value, TaskStatus.RETRYING.value]}}
@@ -89,6 +92,7 @@ class BackgroundTask(Document):
     wait = DictField()  # why a RETRYING task waits: {code, message}
     waited_seconds = FloatField(db_field="waitedSeconds", min_value=0)  # waits that used no attempt (D13)
     generation = IntField(min_value=0)  # how often it was requeued: a parent's children of an older one run again
+    bulk_actions = ListField(StringField(), db_field="bulkActions")  # staff's actions on many that came to this task: its audit trail
     submission = StringField()  # SHA-256 of type and parameters, for comparing replays of an Idempotency-Key
 
     meta = {
@@ -120,7 +124,7 @@ class BackgroundTask(Document):
                 # Every id is greater than "". Of {"$type": "string"} MongoDB cannot tell that an id fits it, and would use the index only by a hint.
                 "partialFilterExpression": {"parentId": {"$gt": ""}},
             },
-            {"name": "status_created", "fields": ["status", "-created_at", "-id"]},
+            {"name": "listed", "fields": ["status", "lane", "task_type", "-created_at", "-id", "error_info.code"]},
             {"name": "expiry", "fields": ["expire_at"], "expireAfterSeconds": 0},
         ],
     }
@@ -156,6 +160,32 @@ class TaskWorker(Document):
         "auto_create_index": False,
         "strict": False,
         "indexes": [{"name": "forgotten", "fields": ["heartbeat_at"], "expireAfterSeconds": 86400}],
+    }
+
+
+class TaskPeriod(Document):
+    """What ended in one period, of one task type and resource (`tally`): hints, never read to decide anything."""
+
+    id = StringField(primary_key=True)
+    task_type = StringField(db_field="taskType", required=True)
+    resource = StringField(null=True)
+    span = IntField(required=True)  # minutes
+    start = DateTimeField(required=True)
+    expire_at = DateTimeField(db_field="expireAt", required=True)
+    ended = DictField()  # tasks by status
+    attempts = DictField()  # by outcome
+    errors = DictField()  # attempts by error code
+    wait = DictField()  # attempts by the bin of their wait (`durations`)
+    run = DictField()  # attempts by the bin of their duration
+    tokens = DictField()  # "prompt" and "completion"
+    meta = {
+        "collection": PERIODS,
+        "auto_create_index": False,
+        "strict": False,
+        "indexes": [
+            {"name": "span_start", "fields": ["span", "start"]},
+            {"name": "expiry", "fields": ["expire_at"], "expireAfterSeconds": 0},
+        ],
     }
 
 

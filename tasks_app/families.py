@@ -11,7 +11,7 @@ from pymongo.errors import BulkWriteError
 
 from ainoval.ids import derived_id
 from ainoval.logs import get_logger
-from tasks_app import lifecycle, registry, states
+from tasks_app import lifecycle, registry, states, tally
 from tasks_app.conf import CHILDREN_OUTLIVE, task_settings
 from tasks_app.documents import BATCH_LANE, TASKS, new_task
 from tasks_app.errors import UnknownTaskType
@@ -19,6 +19,7 @@ from tasks_app.executable import ChildOutcome, ChildTask, Services
 from tasks_app.fairness import FairShares
 from tasks_app.outcomes import ErrorRecord
 from tasks_app.states import TaskStatus
+from tasks_app.tally import Ending
 
 Json = dict[str, Any]
 
@@ -149,7 +150,11 @@ async def _bring_up_to_date(db: AsyncDatabase[Json], parent: Json, counts: Child
 async def cancel_children(db: AsyncDatabase[Json], parent_id: str) -> None:
     """Cancel what has not ended of a parent's children: the waiting at once, the running by request."""
     scope = {"parentId": parent_id}
-    await lifecycle.execute(db, lifecycle.cancel_waiting(scope, retention_seconds=task_settings().retention_seconds))
+    waiting = {**scope, "status": {"$in": sorted(states.WAITING)}}
+    kinds = await tally.kinds(db, waiting, hint="family")
+    cancelled = await lifecycle.execute(db, lifecycle.cancel_waiting(scope, retention_seconds=task_settings().retention_seconds))
+    if cancelled:
+        await tally.record(db, tally.alike(kinds, TaskStatus.CANCELLED, at_most=cancelled))
     await lifecycle.execute(db, lifecycle.request_cancel(scope))
 
 
@@ -195,6 +200,8 @@ async def _finish(db: AsyncDatabase[Json], parent: Json, counts: ChildCounts) ->
     won = await lifecycle.execute(db, transition) == 1
     if won:
         log.info("batch_ended", task_id=parent["_id"], task_type=parent["taskType"], status=status.value, **counts.by_status)
+        took = (now - parent["startedAt"]).total_seconds() if status is not TaskStatus.CANCELLED else None
+        await tally.record(db, [Ending(parent["taskType"], None, status, code=error.code if error else None, run_seconds=took)])
     return won
 
 

@@ -6,13 +6,53 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.logs import get_logger
-from tasks_app import lifecycle, registry, states
+from tasks_app import lifecycle, registry, states, tally
 from tasks_app.conf import task_settings
-from tasks_app.documents import TASKS, WORKERS
+from tasks_app.documents import CLAIM_ORDER, LANES, TASKS, WORKERS
+from tasks_app.states import TaskStatus
 
 Json = dict[str, Any]
 
+RECOVER_GROUP = 1_000
+
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Chores:
+    """What there is to do for the tasks of all workers."""
+
+    claims: bool  # a queued task is due
+    retries: bool  # the delay of a RETRYING task is over
+    losses: bool  # a lease has run out
+    families: bool  # parents await children
+
+
+def chores_pipeline() -> list[Json]:
+    """Return the search of `chores`, for the index `active`: one document for each kind of work that there is, named in `_id`."""
+    leased: list[Json] = [
+        {"$match": {"status": {"$in": sorted(states.LEASED)}}},
+        {"$group": {"_id": {"$gt": ["$lease.owner", None]}, "expiresAt": {"$min": "$lease.expiresAt"}}},
+        {"$match": {"$expr": {"$lt": ["$expiresAt", "$$NOW"]}}},  # also true of parents, which have no lease
+        {"$project": {"_id": {"$cond": ["$_id", "losses", "families"]}}},
+    ]
+    queued = {"status": TaskStatus.QUEUED.value, "lane": {"$in": LANES}, "$expr": {"$lte": ["$availableAt", "$$NOW"]}}
+    # The orders tell the server which index is meant: the hint reaches the first search only.
+    return [*leased, _any("claims", queued, CLAIM_ORDER), _any("retries", lifecycle.promote().filter, {"availableAt": 1})]
+
+
+def _any(name: str, search: Json, order: Json) -> Json:
+    found: list[Json] = [{"$match": search}, {"$sort": order}, {"$limit": 1}, {"$project": {"_id": {"$literal": name}}}]
+    return {"$unionWith": {"coll": TASKS, "pipeline": found}}
+
+
+async def chores(db: AsyncDatabase[Json]) -> Chores:
+    """Look what there is to do, by one command where each duty would need its own: what an idle worker costs is the number of its commands.
+
+    For waking who does it, not for deciding: each repeats its condition.
+    """
+    found = {kind["_id"] async for kind in await db[TASKS].aggregate(chores_pipeline(), hint="active")}
+    return Chores(**{name: name in found for name in Chores.__slots__})
 
 
 async def recover_lost(db: AsyncDatabase[Json], scope: Json | None = None, *, mark_failed: bool = False, expired_for_seconds: float = 0.0) -> int:
@@ -23,17 +63,42 @@ async def recover_lost(db: AsyncDatabase[Json], scope: Json | None = None, *, ma
         mark_failed: End them FAILED instead of running them again.
         expired_for_seconds: Only leases that ran out at least that long ago.
     """
-    transition = lifecycle.recover(
-        scope or {},
-        run_once_types=registry.run_once_types(),
-        retention_seconds=task_settings().retention_seconds,
-        mark_failed=mark_failed,
-        expired_for_seconds=expired_for_seconds,
-    )
-    recovered = await lifecycle.execute(db, transition)
-    if recovered:
-        log.warning("tasks_recovered", count=recovered)
-    return recovered
+    scope = scope or {}
+
+    def transition(scope: Json) -> lifecycle.Transition:
+        return lifecycle.recover(
+            scope,
+            run_once_types=registry.run_once_types(),
+            retention_seconds=task_settings().retention_seconds,
+            mark_failed=mark_failed,
+            expired_for_seconds=expired_for_seconds,
+        )
+
+    total = 0
+    fields = {"taskType": 1, "resource": 1, "status": 1}
+    index = "_id_" if "_id" in scope else "active"
+    while lost := await db[TASKS].find(transition(scope).filter, fields, hint=index).limit(RECOVER_GROUP).to_list(None):
+        # Which they were is known beforehand only; whether they are lost is judged once more, inside the update.
+        recovered = await lifecycle.execute(db, transition({"_id": {"$in": [task["_id"] for task in lost]}}))
+        total += recovered
+        if recovered:
+            await _count_recovered(db, lost, recovered)
+        if not recovered or len(lost) < RECOVER_GROUP:
+            break
+    if total:
+        log.warning("tasks_recovered", count=total)
+    return total
+
+
+async def _count_recovered(db: AsyncDatabase[Json], lost: list[Json], recovered: int) -> None:
+    running = tally.kinds_of(task for task in lost if task["status"] == TaskStatus.RUNNING)
+    endings = [tally.Ending(*kind, status=None, count=count, code="worker_lost", lost=True) for kind, count in running.items()]
+    ids = [task["_id"] for task in lost]
+    for status in (TaskStatus.INTERRUPTED, TaskStatus.FAILED, TaskStatus.CANCELLED):
+        kinds = await tally.kinds(db, {"_id": {"$in": ids}, "status": status.value}, hint="_id_")
+        endings += tally.alike(kinds, status, at_most=recovered)
+        recovered -= min(kinds.total(), recovered)
+    await tally.record(db, endings)
 
 
 async def recover_worker(db: AsyncDatabase[Json], owner: str) -> int:

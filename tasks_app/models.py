@@ -18,6 +18,7 @@ class BackgroundTask(models.Model):
             ("view_backgroundtask", "Can see background tasks (manuscript text is masked)"),
             ("cancel_backgroundtask", "Can cancel background tasks"),
             ("requeue_backgroundtask", "Can run background tasks again"),
+            ("apply_backgroundtask", "Can write results of background tasks into novels"),
             ("delete_backgroundtask", "Can delete ended background tasks"),
             ("view_text_backgroundtask", "Can read manuscript text in background tasks"),
         ]

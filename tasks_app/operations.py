@@ -17,7 +17,7 @@ from ainoval.ai.service import AIService
 from ainoval.ids import derived_id, new_id
 from ainoval.logs import get_logger
 from ainoval.novels.service import NovelService, SceneService
-from tasks_app import families, lifecycle, maintenance, queries, registry, states
+from tasks_app import families, lifecycle, maintenance, queries, registry, states, tally
 from tasks_app.conf import task_settings
 from tasks_app.documents import SINGLE_LANE, TASKS, new_task
 from tasks_app.errors import ApplyRefused, IdempotencyConflict, InvalidParameters, InvalidTransition, RequeueTheParent
@@ -189,8 +189,11 @@ async def cancel(task_id: str, *, user_id: str | None) -> Json:
     scope = _scope(task_id, user_id)
     for _ in range(CANCEL_ROUNDS):  # between two looks it may be claimed, released or promoted
         waiting = lifecycle.cancel_waiting(scope, retention_seconds=task_settings().retention_seconds)
-        changed = await lifecycle.execute(db, waiting) or await lifecycle.execute(db, lifecycle.request_cancel(scope))
+        at_once = await lifecycle.execute(db, waiting)
+        changed = at_once or await lifecycle.execute(db, lifecycle.request_cancel(scope))
         task = await queries.get(task_id, user_id=user_id)
+        if at_once:
+            await tally.record(db, tally.alike(tally.kinds_of([task]), TaskStatus.CANCELLED, at_most=1))
         if changed:
             log.info("task_cancel_requested", task_id=task_id, task_type=task["taskType"], user_id=task["userId"], status=task["status"])
         if _may_have_children(task):

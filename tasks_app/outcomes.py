@@ -23,13 +23,14 @@ class AttemptTimeout(WorkError):
 
 @dataclass(frozen=True, slots=True)
 class ErrorRecord:
-    """One failed attempt, in the words that are stored. `traceback` is for staff only."""
+    """One failed attempt, in the words that are stored. `traceback` and `retry_after` (seconds that a server asked to wait) are for staff only."""
 
     code: str
     message: str
     details: dict[str, Any]
     retryable: bool
     traceback: str | None = None
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def describe(error: BaseException) -> ErrorRecord:
     )
     match error:
         case WorkError():
-            return ErrorRecord(error.code, _bounded(error.message), _details(error), error.retryable, trace)
+            return ErrorRecord(error.code, _bounded(error.message), _details(error), error.retryable, trace, error.retry_after)
         case AinovalError():
             # A refusal of the domain (a scene that is gone, a version that moved): the next attempt would meet the same.
             return ErrorRecord(error.code, _bounded(error.message), _details(error), retryable=False, traceback=trace)

@@ -10,7 +10,8 @@ from pymongo.asynchronous.database import AsyncDatabase
 from ainoval import mongo
 from tasks_app.documents import TASKS, WORKERS
 from tasks_app.states import TaskStatus
-from tasks_app.waiting import WORKER_SILENCE, WaitingFacts, waiting_facts, waiting_reason
+from tasks_app.waiting import WORKER_SILENCE, waiting_facts
+from tasks_app.waits import waits
 from tasks_app.worker.clock import ServerClock
 
 Json = dict[str, Any]
@@ -72,18 +73,18 @@ async def overview() -> Overview:
     by_status: Counter[str] = Counter()
     for counts in by_type.values():
         by_status.update(counts)
-    waiting, since = await _waiting(db, facts)
+    waiting = await waits(db, facts)
     limits, live = facts.limits, facts.live
     return Overview(
         by_status={status.value: by_status[status.value] for status in TaskStatus},
         by_type=by_type,
-        waiting=waiting,
-        oldest_wait_seconds=None if since is None else max((clock.now() - since).total_seconds(), 0.0),
+        waiting=dict(waiting.by_reason.most_common()),
+        oldest_wait_seconds=None if waiting.since is None else max((clock.now() - waiting.since).total_seconds(), 0.0),
         running=Usage(live.total, limits.total),
         running_by_type=_usages(live.types, limits.per_type),
         running_by_resource=_usages(live.resources, limits.per_resource),
         users_at_limit=sum(count >= limits.per_user for count in live.users.values()) if limits.per_user else 0,
-        workers=await _workers(db, clock.now()),
+        workers=await reported_workers(db, clock.now()),
     )
 
 
@@ -100,47 +101,8 @@ async def _by_type(db: AsyncDatabase[Json]) -> dict[str, dict[str, int]]:
     return {task_type: dict(sorted(counts.items())) for task_type, counts in sorted(counted.items())}
 
 
-async def _waiting(db: AsyncDatabase[Json], facts: WaitingFacts) -> tuple[dict[str, int], datetime | None]:
-    """Count waiting tasks by reason, and return since when the first of the queued could have begun.
-
-    Tasks of one user, type and resource wait for the same reason, so the reason is found once for each such group.
-    """
-    alike = {
-        "userId": "$userId",
-        "taskType": "$taskType",
-        "resource": "$resource",
-        "status": "$status",
-        "lease": "$lease.owner",
-        "wait": "$wait.code",
-        "parent": {"$gt": ["$children.total", None]},
-    }
-    group = {"$group": {"_id": alike, "count": {"$sum": 1}, "since": {"$min": "$availableAt"}}}
-    waiting: Counter[str] = Counter()
-    since: datetime | None = None
-    queued = await db[TASKS].aggregate([{"$match": {"status": TaskStatus.QUEUED.value}}, group], hint="claim")
-    async for each in queued:
-        waiting[_code(each, facts)] += each["count"]
-        since = min(since or each["since"], each["since"])
-    unclaimed = {"status": {"$in": [TaskStatus.RUNNING.value, TaskStatus.CANCELLING.value, TaskStatus.RETRYING.value]}, "lease.owner": None}
-    async for each in await db[TASKS].aggregate([{"$match": unclaimed}, group], hint="active"):
-        waiting[_code(each, facts)] += each["count"]
-    waiting.pop("", None)
-    return dict(waiting.most_common()), since
-
-
-def _code(group: Json, facts: WaitingFacts) -> str:
-    alike = group["_id"]
-    task: Json = {name: alike[name] for name in ("userId", "taskType", "status") if name in alike}
-    task |= {"availableAt": group["since"], "resource": alike.get("resource")}
-    if alike.get("wait"):
-        task["wait"] = {"code": alike["wait"]}
-    if alike["parent"]:
-        task["children"] = {"total": 1}
-    reason = waiting_reason(task, facts)
-    return str(reason["code"]) if reason else ""
-
-
-async def _workers(db: AsyncDatabase[Json], now: datetime) -> list[Worker]:
+async def reported_workers(db: AsyncDatabase[Json], now: datetime) -> list[Worker]:
+    """Return the workers that have reported within a day, the latest report first."""
     recent = {"heartbeatAt": {"$gt": now - WORKERS_KEPT}}
     reported = await db[WORKERS].find(recent, {"types": 0}, hint="forgotten").sort("heartbeatAt", -1).to_list(None)
     return [

@@ -26,17 +26,17 @@ SORTS = {"createdAt": "user_created", "updatedAt": "user_updated"}
 
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
-    """Which tasks a list shows.
+    """Which of a user's tasks a list shows.
 
     Args:
-        user_id: Whose; None for all users (staff).
+        user_id: Whose.
         statuses: Any of these; empty for all.
         task_type: Of this type.
         parent_id: Children of this one.
         include_children: With those that have a parent, too.
     """
 
-    user_id: str | None = None
+    user_id: str
     statuses: tuple[TaskStatus, ...] = ()
     task_type: str | None = None
     parent_id: str | None = None
@@ -44,7 +44,7 @@ class TaskFilter:
 
     def query(self) -> Json:
         """Return the filter as MongoDB takes it."""
-        query: Json = {}
+        query: Json = {"userId": self.user_id}
         if self.parent_id is not None:
             query["parentId"] = self.parent_id
             # Each status is a stream of the `family` index, merged in order.
@@ -53,10 +53,6 @@ class TaskFilter:
             query["lane"] = {"$in": [SINGLE_LANE, BATCH_LANE]} if self.include_children else SINGLE_LANE
             if self.statuses:
                 query["status"] = {"$in": sorted(self.statuses)}
-        if self.user_id is not None:
-            query["userId"] = self.user_id
-        elif self.parent_id is None:
-            query["status"] = {"$in": sorted(self.statuses or TaskStatus)}
         if self.task_type is not None:
             query["taskType"] = self.task_type
         return query
@@ -65,9 +61,7 @@ class TaskFilter:
         """Return the index that serves this filter in this order; None leaves the choice to MongoDB."""
         if self.parent_id is not None:
             return "family" if sort_by == "createdAt" else None
-        if self.user_id is not None:
-            return SORTS[sort_by]
-        return "status_created" if sort_by == "createdAt" else None
+        return SORTS[sort_by]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +127,6 @@ async def _count(db: AsyncDatabase[Json], query: Json, index: str | None) -> int
             _counts.clear()
         _counts[key] = (time.monotonic(), total)
     return total
-
-
-async def count_by_status(user_id: str | None = None) -> dict[str, int]:
-    """Count tasks by status, of one user or of all, from an index alone."""
-    match: Json = {"userId": user_id, "lane": {"$in": [SINGLE_LANE, BATCH_LANE]}} if user_id is not None else {"status": {"$in": sorted(TaskStatus)}}
-    hint = "user_created" if user_id is not None else "status_created"
-    cursor = await mongo.database()[TASKS].aggregate([{"$match": match}, {"$group": {"_id": "$status", "count": {"$sum": 1}}}], hint=hint)
-    counted = {group["_id"]: group["count"] async for group in cursor}
-    return {status.value: counted.get(status.value, 0) for status in TaskStatus}
 
 
 @dataclass(frozen=True, slots=True)

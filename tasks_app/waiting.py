@@ -9,7 +9,7 @@ from ainoval import mongo
 from ainoval.ai.apps import configured_profiles
 from tasks_app.conf import task_settings
 from tasks_app.documents import WORKERS
-from tasks_app.states import TaskStatus
+from tasks_app.states import LEASED, TERMINAL, TaskStatus
 from tasks_app.worker.limits import Limits, Live, count_live
 
 Json = dict[str, Any]
@@ -83,3 +83,54 @@ def _queued(task: Json, facts: WaitingFacts) -> Json:
     if code := facts.limits.reason(task, facts.live):
         return {"code": code, "message": _LIMIT_MESSAGES[code]}
     return {"code": "queued", "message": "Next in line for a free worker."}
+
+
+NOT_WAITING = "no"
+REASONS = ("queued", "system_limit", "type_limit", "user_limit", "provider_limited", "backoff", "awaiting_children", "no_worker", "unknown_type")
+"""The codes of DESIGN D11 that exist today: `paused` and `budget` come with later work."""
+
+_NOTHING: Json = {"status": {"$in": []}}
+
+
+def waiting_query(code: str, facts: WaitingFacts) -> Json:
+    """Return which tasks wait for a reason, as MongoDB takes it: those of which `waiting_reason` says this code, at this moment.
+
+    Args:
+        code: One of REASONS; or NOT_WAITING, for the tasks that a worker holds and those that have ended.
+    """
+    queued, retrying = TaskStatus.QUEUED.value, TaskStatus.RETRYING.value
+    match code:
+        case "backoff":
+            return {"status": retrying, "wait.code": {"$ne": "provider_limited"}}
+        case "awaiting_children":
+            return {"status": {"$in": sorted(LEASED)}, "lease.owner": None}
+        case "no":
+            return {"$or": [{"status": {"$in": sorted(TERMINAL)}}, {"status": {"$in": sorted(LEASED)}, "lease.owner": {"$gt": ""}}]}
+        case "provider_limited":
+            limited = {"status": retrying, "wait.code": "provider_limited"}
+            return {"status": {"$in": [queued, retrying]}, "$or": [limited, {"status": queued, **_queued_for(code, facts)}]}
+        case _:
+            return {"status": queued, **_queued_for(code, facts)}
+
+
+def _queued_for(code: str, facts: WaitingFacts) -> Json:
+    """Return which of the queued wait for a reason: the limits are asked in the order of `Limits.reason`, and the first that is reached counts."""
+    if not facts.workers:
+        return {} if code == "no_worker" else _NOTHING
+    known, limits, live = sorted(facts.types), facts.limits, facts.live
+    if code == "unknown_type":
+        return {"taskType": {"$nin": known}}
+    if limits.total and live.total >= limits.total:
+        return {"taskType": {"$in": known}} if code == "system_limit" else _NOTHING
+    full_types = [name for name in known if (limit := limits.per_type.get(name)) and live.types[name] >= limit]
+    if code == "type_limit":
+        return {"taskType": {"$in": full_types}}
+    types = {"taskType": {"$in": [name for name in known if name not in full_types]}}
+    full_users = sorted(user for user, running in live.users.items() if limits.per_user and running >= limits.per_user)
+    if code == "user_limit":
+        return types | {"userId": {"$in": full_users}}
+    users = {"userId": {"$nin": full_users}}
+    full_resources = sorted(name for name, limit in limits.per_resource.items() if limit and live.resources[name] >= limit)
+    if code == "provider_limited":
+        return types | users | {"resource": {"$in": full_resources}}
+    return types | users | {"resource": {"$nin": full_resources}} if code == "queued" else _NOTHING

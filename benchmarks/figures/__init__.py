@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from benchmarks.figures import dispatch, drain, floor, http, idle, many_waits, reads, submission, waits
+from benchmarks.figures import console, dispatch, drain, floor, http, idle, many_waits, reads, submission, waits
 from benchmarks.measured import Measured
 from benchmarks.place import Place
 
@@ -18,7 +18,7 @@ FIGURES: dict[str, Figure] = {
     "http": http.measure,
     "idle": idle.measure,
 }
-LARGE: dict[str, Figure] = {"reads": reads.measure}
+LARGE: dict[str, Figure] = {"reads": reads.measure, "console": console.measure}
 """With a million documents: minutes of preparation."""
 ROUNDS = {"drain": 3, "submit": 3}
 """Of `make bench`, where it is not one: short runs vary most, and so do their ratios."""

@@ -5,7 +5,6 @@ from typing import Final
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -14,16 +13,16 @@ from ainoval import mongo
 from ainoval.accounts.models import User
 from tasks_app.admin import audit, people, reading
 from tasks_app.admin.actions import ACTIONS, Action, Outcome, perform
+from tasks_app.admin.bulk_asking import ask_for_all
 from tasks_app.admin.filters import ListState
-from tasks_app.admin.guard import console_page, render
+from tasks_app.admin.guard import acting_user, allowed, console_page, render
 from tasks_app.admin.reading import SelectionRead
-from tasks_app.admin.rows import owner
+from tasks_app.admin.rows import address_of, list_address, owner
 from tasks_app.admin.words import status_look, tasks_counted, type_word
 from tasks_app.errors import TaskNotFound
 from tasks_app.states import TaskStatus
 
-LIST: Final = "admin:tasks_app_backgroundtask_changelist"
-TASK: Final = "admin:tasks_app_backgroundtask_change"
+SELECTED: Final = "admin:tasks_app_backgroundtask_selected"
 MAX_SELECTED: Final = 200
 
 
@@ -32,32 +31,35 @@ def act_on_one(request: HttpRequest, task_id: str, action: str) -> HttpResponse:
     """Do one action to one task, and go back to it (or to the list, when it is gone)."""
     if action not in ACTIONS:
         raise Http404
-    back = HttpResponseRedirect(reverse(TASK, args=[task_id]))
+    task_id = unquote(task_id)
+    back = HttpResponseRedirect(address_of(task_id))
     if request.method != "POST":
         return back  # the way back from a log-in
-    wanted = _allowed(request, ACTIONS[action])
-    selection = mongo.run(reading.read_selection([unquote(task_id)]))
+    wanted = allowed(request, ACTIONS[action])
+    selection = mongo.run(reading.read_selection([task_id]))
     if not selection.tasks:
         raise TaskNotFound
-    [outcome] = _act(request, wanted, selection)
+    [outcome] = _act(request, wanted, selection, override=bool(wanted.override) and request.POST.get("override") == "yes")
     if outcome.code is not None:
         messages.error(request, outcome.reason)
         return back
     messages.success(request, _("%(count)s: %(outcome)s.") % {"count": tasks_counted(1), "outcome": _done_word(wanted, outcome)})
-    return HttpResponseRedirect(reverse(LIST)) if wanted.removes else back
+    return HttpResponseRedirect(list_address()) if wanted.removes else back
 
 
 @console_page
 def act_on_selected(request: HttpRequest) -> HttpResponse:
     """Ask whether an action on selected tasks is meant, naming how many they are; when confirmed, do it and go back to the list."""
     state = ListState.parse(QueryDict(request.POST.get("state", "").encode()))
-    back = HttpResponseRedirect(_list_address(state))
+    back = HttpResponseRedirect(list_address(state.query_string()))
     if request.method != "POST":
         return back
-    if request.POST.get("action") not in ACTIONS:
+    if request.POST.get("action") not in {action.name for action in ACTIONS.values() if action.in_bulk}:
         messages.error(request, _("Choose an action."))
         return back
-    action = _allowed(request, ACTIONS[request.POST["action"]])
+    action = allowed(request, ACTIONS[request.POST["action"]])
+    if request.POST.get("all") == "1":
+        return ask_for_all(request, action, state)
     task_ids = list(dict.fromkeys(request.POST.getlist("task")))
     if not task_ids:
         messages.warning(request, _("Select the tasks first."))
@@ -71,25 +73,18 @@ def act_on_selected(request: HttpRequest) -> HttpResponse:
         return back
     if request.POST.get("confirmed") != "yes":
         return _confirmation(request, action, selection, state)
-    _tell(request, action, _act(request, action, selection))
+    _tell(request, action, _act(request, action, selection, filtered=state.text()))
     return back
 
 
-def _allowed(request: HttpRequest, action: Action) -> Action:
-    if not action.allowed(request.user):
-        raise PermissionDenied
-    return action
-
-
-def _act(request: HttpRequest, action: Action, selection: SelectionRead) -> list[Outcome]:
-    user = request.user
-    if not isinstance(user, User):
-        raise PermissionDenied
+def _act(request: HttpRequest, action: Action, selection: SelectionRead, *, override: bool = False, filtered: str = "") -> list[Outcome]:
+    user: User = acting_user(request)
     task_ids = [task["_id"] for task in selection.tasks]
     types = {task["_id"]: task["taskType"] for task in selection.tasks}
-    entries = audit.begin(user, action, task_ids, reason=request.POST.get("reason", "").strip(), task_types=types)
-    outcomes = mongo.run(perform(action, task_ids))
-    audit.finish(entries, action, outcomes)
+    reason = request.POST.get("reason", "").strip()
+    entries = audit.begin(user, action.name, task_ids, reason=reason, task_types=types, filtered=filtered)
+    outcomes = mongo.run(perform(action, selection.tasks, override=override))
+    audit.finish(entries, outcomes, removes=action.removes)
     return outcomes
 
 
@@ -114,6 +109,7 @@ def _confirmation(request: HttpRequest, action: Action, selection: SelectionRead
     chosen = [
         {
             "task_id": task["_id"],
+            "address": address_of(task["_id"]),
             "status": status_look(task["status"]),
             "type_word": type_word(task["taskType"]),
             "subject": selection.subjects.get(task["_id"]),
@@ -129,12 +125,8 @@ def _confirmation(request: HttpRequest, action: Action, selection: SelectionRead
         "counted": tasks_counted(len(chosen)),
         "refused": sum(bool(task["refusal"]) for task in chosen),
         "state": state.query_string(),
-        "back": _list_address(state),
+        "selected_url": reverse(SELECTED),
+        "back": list_address(state.query_string()),
         "reason_max_length": audit.REASON_MAX_LENGTH,
     }
     return render(request, "confirm.html", context)
-
-
-def _list_address(state: ListState) -> str:
-    query = state.query_string()
-    return reverse(LIST) + (f"?{query}" if query else "")

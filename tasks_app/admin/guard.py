@@ -8,10 +8,17 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from ainoval import mongo
+from ainoval.accounts.models import User
 from ainoval.logs import get_logger
+from tasks_app.admin import clocks
+from tasks_app.admin.actions import Action
+from tasks_app.admin.rows import LIST
+from tasks_app.bulk_actions import BulkActionNotFound
 from tasks_app.errors import TaskNotFound
 from tasks_app.models import BackgroundTask
 
@@ -23,6 +30,7 @@ VIEW_TEXT = "tasks_app.view_text_backgroundtask"
 
 TEMPLATES = "admin/tasks_app/backgroundtask"
 RETRY_AFTER_SECONDS = 5
+REFRESH_CHOICES = ((0, gettext_lazy("Off")), (2, gettext_lazy("2 s")), (5, gettext_lazy("5 s")), (15, gettext_lazy("15 s")))
 
 # No inline script, no inline style, nothing from elsewhere: text written by users and by an AI is shown on these pages.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -47,7 +55,7 @@ def console_page(view: Page[P]) -> Page[P]:
             raise PermissionDenied
         try:
             response = view(request, *args, **kwargs)
-        except TaskNotFound:
+        except (TaskNotFound, BulkActionNotFound):
             response = render(request, "missing.html", {"title": _("No such task")}, status=404)
         except mongo.UNAVAILABLE as exc:
             log.warning("console_without_mongodb", error=type(exc).__name__)
@@ -60,7 +68,35 @@ def console_page(view: Page[P]) -> Page[P]:
     return guarded
 
 
+def allowed(request: HttpRequest, action: Action) -> Action:
+    """Return the action, if this user may do it at all.
+
+    Raises:
+        PermissionDenied: They may not.
+    """
+    if not action.allowed(request.user):
+        raise PermissionDenied
+    return action
+
+
+def acting_user(request: HttpRequest) -> User:
+    """Return who acts: what is done is recorded under their name."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
+
+
 def render(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """Return a console page in the admin's frame."""
-    frame = admin.site.each_context(request) | {"opts": BackgroundTask._meta}
+    frame = admin.site.each_context(request) | {
+        "opts": BackgroundTask._meta,
+        "list_url": reverse(LIST),
+        "refresh_choices": REFRESH_CHOICES,
+        "clocks": clocks.for_the_script(),
+    }
     return TemplateResponse(request, f"{TEMPLATES}/{template}", frame | context, status=status)
+
+
+def render_part(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    """Return parts of a page that its script asked for: without the admin's frame."""
+    return TemplateResponse(request, f"{TEMPLATES}/{template}", {"list_url": reverse(LIST), "refreshing": True} | context)

@@ -1,88 +1,191 @@
-"""The list: a tab for each status, filters, fifty tasks a page, and actions on the selected ones."""
+"""The list: a search box, a tab for each status, filters, fifty tasks a page, and actions on the selected ones or on all that match."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_htmx.middleware import HtmxDetails
 
 from ainoval import mongo
-from tasks_app import registry
-from tasks_app.admin import people, reading
+from tasks_app.admin import people, qualifiers, reading, resolving, tabs
 from tasks_app.admin.actions import ACTIONS
-from tasks_app.admin.filters import LAST_PAGE, PAGE_SIZE, ListState
-from tasks_app.admin.guard import console_page, render
-from tasks_app.admin.rows import row
-from tasks_app.admin.words import StatusLook, status_look, type_word
+from tasks_app.admin.bulk_shown import shown
+from tasks_app.admin.filters import PAGE_SIZE, VALUE_MAX_LENGTH, ListState
+from tasks_app.admin.guard import VIEW_TEXT, console_page, render, render_part
+from tasks_app.admin.resolving import Asked
+from tasks_app.admin.rows import Row, address_of, list_address, row
+from tasks_app.admin.words import type_word
+from tasks_app.search import Position
 from tasks_app.states import TaskStatus
+
+SELECTED: Final = "admin:tasks_app_backgroundtask_selected"
+
+AGES: Final[tuple[tuple[str, Promise], ...]] = (
+    ("<1h", gettext_lazy("the last hour")),
+    ("<24h", gettext_lazy("the last 24 hours")),
+    ("<7d", gettext_lazy("the last 7 days")),
+    (">1h", gettext_lazy("more than an hour ago")),
+    (">24h", gettext_lazy("more than 24 hours ago")),
+    (">7d", gettext_lazy("more than 7 days ago")),
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Tab:
-    """A tab above the list; `status` is None for "All"."""
+class Chip:
+    """A filter that has no field of its own: what it says, and the list without it."""
 
-    status: StatusLook | None
-    count: str
-    query: str
-    current: bool
+    text: str
+    query_without: str
 
 
 @console_page
 def list_page(request: HttpRequest) -> HttpResponse:
-    """Show one page of tasks, the newest first."""
+    """Show one page of tasks, the newest first; or, asked by the page's script, bring the rows that are shown up to date."""
+    if "q" in request.GET:
+        return _search(request, request.GET["q"])
     state = ListState.parse(request.GET)
-    user_id = people.find_user_id(state.user) if state.user else None
-    unknown_user = bool(state.user) and user_id is None
-    read = mongo.run(reading.read_list(state.task_filter(people.NOBODY if unknown_user else user_id), page=state.page))
-    names = people.usernames(task["userId"] for task in read.page.items)
-    now = datetime.now(UTC)
+    if HtmxDetails(request) and "rows" in request.GET:
+        return _refresh(request, state)
+    return _page(request, resolving.ask(state), state.text())
+
+
+def _page(request: HttpRequest, asked: Asked, text: str) -> HttpResponse:
+    read = mongo.run(reading.read_list(asked))
+    state, page = asked.state, read.page
+    rows = _rows(request, page.tasks, read, TaskStatus)
+    actions = [action for action in ACTIONS.values() if action.in_bulk and action.allowed(request.user)]
+    older = bool(state.after) or page.more
+    newer = bool(state.before) or (bool(state.after) and page.more)
     context = {
         "title": _("Background tasks"),
         "state": state,
+        "text": text,
         "query": state.query_string(),
-        "tabs": _tabs(state, read.counts),
-        "types": _types(state),
-        "unknown_user": unknown_user,
-        "rows": [row(task, read.facts, subject=read.subjects.get(task["_id"]), names=names, now=now) for task in read.page.items],
+        "refresh_url": request.get_full_path(),
+        "selected_url": reverse(SELECTED),
+        "first_query": state.first_page().query_string(),
+        "problems": read.resolved.problems,
+        "tabs": tabs.tabs(state, read.counts),
+        "types": _types(state, read.types),
+        "ages": AGES if any(state.created == age for age, _word in AGES) or not state.created else ((state.created, state.created), *AGES),
+        "chips": _chips(state),
+        "rows": rows,
+        "words": _row_words(),
         "workers": read.facts.workers,
-        "actions": [action for action in ACTIONS.values() if action.allowed(request.user)],
-        **_paging(state, read.page.total),
+        "under_way": [shown(action, read.facts.workers) for action in read.under_way],
+        "actions": actions,
+        "total": tabs.total(read.counts, state),
+        "hidden_children": tabs.hidden_children(read.counts, state),
+        "with_children_query": state.first_page(children="1").query_string(),
+        "reached": page.reached.created_at if page.reached else None,
+        "older_query": _older(state, page.tasks, page.reached) if older else None,
+        "newer_query": _newer(state, page.tasks, page.reached) if newer else None,
+        "new": 0,
+        "value_max_length": VALUE_MAX_LENGTH,
+        "search_max_length": qualifiers.MAX_LENGTH,
     }
     return render(request, "list.html", context)
 
 
-def _tabs(state: ListState, counts: dict[TaskStatus, int | None]) -> list[Tab]:
-    known = [count for count in counts.values() if count is not None]
-    everything = sum(known) if len(known) == len(counts) and max(known) <= reading.COUNT_LIMIT else None
-    tabs = [Tab(None, _counted(everything), state.on_tab(None).query_string(), state.status is None)]
-    for status in TaskStatus:
-        tabs.append(Tab(status_look(status), _counted(counts[status]), state.on_tab(status).query_string(), state.status is status))
-    return tabs
-
-
-def _counted(count: int | None) -> str:
-    if count is None:
-        return "…"
-    return f"{count:,}" if count <= reading.COUNT_LIMIT else f"{reading.COUNT_LIMIT:,}+"
-
-
-def _types(state: ListState) -> list[tuple[str, str]]:
-    names = {executable.task_type for executable in registry.all_types()} | ({state.task_type} if state.task_type else set())
-    return [(name, type_word(name)) for name in sorted(names)]
-
-
-def _paging(state: ListState, total: int) -> dict[str, Any]:
-    pages = min(max(-(-total // PAGE_SIZE), 1), LAST_PAGE)
-    first = (state.page - 1) * PAGE_SIZE
-    return {
-        "total": total,
-        "first": min(first + 1, total),
-        "last": min(first + PAGE_SIZE, total),
-        "page_number": state.page,
-        "pages": pages,
-        "past_the_end": state.page > pages,
-        "first_query": state.on_page(1).query_string(),
-        "previous_query": state.on_page(state.page - 1).query_string() if state.page > 1 else None,
-        "next_query": state.on_page(state.page + 1).query_string() if state.page < pages else None,
+def _refresh(request: HttpRequest, state: ListState) -> HttpResponse:
+    task_ids = [task_id for task_id in request.GET["rows"].split(",") if task_id][:PAGE_SIZE]
+    asked = resolving.ask(state)
+    read = mongo.run(reading.read_refresh(asked, task_ids))
+    found = {row.task_id: row for row in _rows(request, read.rows, read, read.resolved.selection.statuses)}
+    context = {
+        "state": state,
+        "rows": [found[task_id] for task_id in task_ids if task_id in found],
+        "words": _row_words(),
+        "gone": [task_id for task_id in task_ids if task_id not in found],
+        "tabs": tabs.tabs(state, read.counts),
+        "total": tabs.total(read.counts, state),
+        "hidden_children": tabs.hidden_children(read.counts, state),
+        "with_children_query": state.first_page(children="1").query_string(),
+        "new": read.new,
+        "most_new": reading.MAX_NEW,
+        "first_query": state.first_page().query_string(),
+        "actions": [action for action in ACTIONS.values() if action.in_bulk and action.allowed(request.user)],
+        "workers": read.facts.workers,
+        "under_way": [shown(action, read.facts.workers) for action in read.under_way],
     }
+    return render_part(request, "list_refresh.html", context)
+
+
+def _search(request: HttpRequest, text: str) -> HttpResponse:
+    """Take what was typed apart, and lead to the address that says the same; or tell what cannot be understood."""
+    search = qualifiers.parse(text)
+    values, problems = dict(search.values), list(search.problems)
+    for word in search.words:
+        name = mongo.run(_meaning(word)) or ("user" if people.find_user_id(word) else None)
+        if name is None:
+            problems.append(_("“%(word)s” is no task, novel, scene or user. Names and ids are looked for; texts are not.") % {"word": word})
+        elif name == "id" and len(search.words) == 1 and not values:
+            return HttpResponseRedirect(address_of(word))
+        elif values.get(name, word) != word:
+            values[name] = f"{values[name]},{word}" if name == "id" else word
+        else:
+            values[name] = word
+    state = ListState.of(values)
+    problems += state.problems
+    if not problems:
+        return HttpResponseRedirect(list_address(state.query_string()))
+    return _page(request, Asked(state, None, [*problems]), text)
+
+
+async def _meaning(word: str) -> str | None:
+    return await resolving.meaning(mongo.database(), word)
+
+
+def _rows(request: HttpRequest, tasks: list[Any], read: reading.ListRead | reading.Refresh, statuses: Any) -> list[Row]:
+    names = people.usernames(task["userId"] for task in tasks)
+    now, shows_text = datetime.now(UTC), request.user.has_perm(VIEW_TEXT)
+    return [
+        row(
+            task,
+            read.facts,
+            subject=read.subjects.get(task["_id"]),
+            names=names,
+            now=now,
+            shows_text=shows_text,
+            moved=TaskStatus(task["status"]) not in statuses,
+        )
+        for task in tasks
+    ]
+
+
+def _row_words() -> dict[str, str]:
+    """Return what every row says, translated once for all of them."""
+    return {"select": _("Select task"), "progress": _("Progress")}
+
+
+def _types(state: ListState, types: list[str]) -> list[tuple[str, str]]:
+    names = {name: type_word(name) for name in types}
+    if state.type and state.type not in names:
+        names = {state.type: state.type} | names
+    return list(names.items())
+
+
+def _chips(state: ListState) -> list[Chip]:
+    labels = {"waiting": _("waiting: %(value)s"), "parent": _("batch %(value)s"), "about": _("about %(value)s"), "id": _("task %(value)s")}
+    chips = []
+    for name, label in labels.items():
+        if value := getattr(state, name):
+            chips.append(Chip(label % {"value": value}, state.first_page(**{name: ""}).query_string()))
+    return chips
+
+
+def _older(state: ListState, tasks: list[Any], reached: Position | None) -> str | None:
+    if reached and not state.after:
+        return replace(state, before=reached, after=None).query_string()
+    return replace(state, before=Position.of(tasks[-1]), after=None).query_string() if tasks else state.first_page().query_string()
+
+
+def _newer(state: ListState, tasks: list[Any], reached: Position | None) -> str | None:
+    if reached and state.after:
+        return replace(state, after=reached, before=None).query_string()
+    return replace(state, after=Position.of(tasks[0]), before=None).query_string() if tasks else state.first_page().query_string()

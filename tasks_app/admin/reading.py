@@ -1,28 +1,39 @@
 """All that the console reads from MongoDB: a page of the list, a task with what belongs to it, the tasks of a selection."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from pymongo.errors import ExecutionTimeout
+from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval import mongo
-from tasks_app import queries
+from tasks_app import bulk_actions, queries, search
+from tasks_app.admin import counting, resolving
+from tasks_app.admin.counting import Count, Place
 from tasks_app.admin.filters import PAGE_SIZE
-from tasks_app.admin.subjects import Subject, subjects
+from tasks_app.admin.resolving import Asked, Resolved
+from tasks_app.admin.subjects import SUBJECT_FIELDS, Subject, subjects
 from tasks_app.documents import TASKS
-from tasks_app.queries import Children, TaskFilter, TaskPage
+from tasks_app.queries import Children
+from tasks_app.search import Found, Position
 from tasks_app.states import TaskStatus
 from tasks_app.waiting import WaitingFacts, waiting_facts
 
 Json = dict[str, Any]
 
-COUNT_LIMIT: Final = 10_000
-COUNT_MILLISECONDS: Final = 150
 MAX_CELLS: Final = 2_000
+MAX_NEW: Final = 100
+MAX_UNDER_WAY: Final = 10
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-# What names a task's subject, without the texts beside it.
-_SUBJECT_FIELDS: Final = {f"parameters.{name}": 1 for name in ("sceneId", "novelId", "sceneIds", "startChapterId")}
+# A line of the list, without texts: of the last error its code only.
+ROW_FIELDS: Final[Json] = {
+    **dict.fromkeys(("status", "taskType", "userId", "parentId", "lane", "progress", "resource", "wait", "usage", "attempt", "maxAttempts"), 1),
+    **dict.fromkeys(("createdAt", "updatedAt", "startedAt", "completedAt", "availableAt", "cancelRequestedAt"), 1),
+    **dict.fromkeys(("lease.owner", "children.total", "errorInfo.code"), 1),
+    **SUBJECT_FIELDS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,47 +41,69 @@ class ListRead:
     """A page of the list.
 
     Attributes:
-        counts: By tab: at most COUNT_LIMIT + 1, which means "more"; None where counting took too long.
+        counts: Of all tabs; {} while they are not known.
         subjects: By task id.
+        types: That can be filtered by.
+        under_way: Actions on many tasks that have not ended.
     """
 
-    page: TaskPage
-    counts: dict[TaskStatus, int | None]
+    resolved: Resolved
+    page: Found
+    counts: dict[Place, Count]
     facts: WaitingFacts
     subjects: dict[str, Subject]
+    types: list[str]
+    under_way: list[Json]
 
 
-async def read_list(wanted: TaskFilter, *, page: int) -> ListRead:
-    """Read one page and the counts of all tabs.
-
-    Args:
-        page: From 1.
-    """
-    found, facts, counted = await asyncio.gather(
-        queries.page(wanted, page=page - 1, size=PAGE_SIZE),
-        waiting_facts(),
-        asyncio.gather(*(_count(replace(wanted, statuses=(status,))) for status in TaskStatus)),
-    )
-    named = await _subjects_of([task["_id"] for task in found.items])
-    return ListRead(found, dict(zip(TaskStatus, counted, strict=True)), facts, named)
-
-
-async def _count(wanted: TaskFilter) -> int | None:
-    # A tab's number is an orientation: it may cost little time, and never makes the page late.
-    index = wanted.index("createdAt")
-    options: Json = {"hint": index} if index else {}
-    try:
-        return await mongo.database()[TASKS].count_documents(wanted.query(), limit=COUNT_LIMIT + 1, maxTimeMS=COUNT_MILLISECONDS, **options)
-    except ExecutionTimeout:
-        return None
-
-
-async def _subjects_of(task_ids: list[str]) -> dict[str, Subject]:
-    if not task_ids:
-        return {}
+async def read_list(asked: Asked) -> ListRead:
+    """Read one page and the counts of all tabs."""
     db = mongo.database()
-    found = db[TASKS].find({"_id": {"$in": task_ids}}, _SUBJECT_FIELDS)
-    return await subjects(db, {task["_id"]: task.get("parameters", {}) async for task in found})
+    resolved = await resolving.resolve(db, asked)
+    facts, types = await waiting_facts(), await resolving.known_types(db)
+    if resolved.problems:
+        return ListRead(resolved, Found([], more=False), {}, facts, {}, types, [])
+    counted = asyncio.create_task(counting.count(db, resolved.selection))
+    state = asked.state
+    found = await search.page(db, resolved.selection, ROW_FIELDS, size=PAGE_SIZE, before=state.before, after=state.after)
+    named = await subjects(db, found.tasks)
+    return ListRead(resolved, found, await counted, facts, named, types, await _under_way(db))
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What may have changed about a list that is being looked at.
+
+    Attributes:
+        rows: The tasks that are shown, in no order; those that were deleted are missing.
+        new: How many newer ones there are, MAX_NEW at most.
+    """
+
+    resolved: Resolved
+    rows: list[Json]
+    new: int
+    counts: dict[Place, Count]
+    facts: WaitingFacts
+    subjects: dict[str, Subject]
+    under_way: list[Json]
+
+
+async def read_refresh(asked: Asked, task_ids: list[str]) -> Refresh:
+    """Read the tasks that are shown once more, and how many have come since (when it is the first page that is shown)."""
+    db = mongo.database()
+    resolved = await resolving.resolve(db, asked)
+    facts = await waiting_facts()
+    if resolved.problems:
+        return Refresh(resolved, [], 0, {}, facts, {}, [])
+    counted = asyncio.create_task(counting.count(db, resolved.selection))
+    rows = await db[TASKS].find({"_id": {"$in": task_ids}}, ROW_FIELDS, hint="_id_").to_list(None)
+    newest = max((Position.of(row) for row in rows), default=Position(EPOCH))
+    new = 0 if asked.state.before or asked.state.after else await search.count_newer(db, resolved.selection, newest, limit=MAX_NEW)
+    return Refresh(resolved, rows, new, await counted, facts, await subjects(db, rows), await _under_way(db))
+
+
+async def _under_way(db: AsyncDatabase[Json]) -> list[Json]:
+    return [action for action in await bulk_actions.newest(db, limit=MAX_UNDER_WAY) if action["outcome"] is None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +112,7 @@ class TaskRead:
 
     Attributes:
         position: Of a queued task, in the order of claims.
+        bulk_actions: The staff's actions on many that came to it.
         cells: The children, at most MAX_CELLS, in the order in which they were planted; what has not completed comes first into a shortened list.
     """
 
@@ -89,6 +123,7 @@ class TaskRead:
     position: int | None
     cells: list[Json]
     cell_subjects: dict[str, Subject]
+    bulk_actions: list[Json]
 
 
 async def read_task(task_id: str) -> TaskRead:
@@ -101,8 +136,9 @@ async def read_task(task_id: str) -> TaskRead:
     task = await queries.get(task_id, user_id=None)
     # A requeued batch is without its `children` until it is claimed again, but they are there.
     children = await queries.children_counts(task_id) if not task.get("parentId") else None
-    cells = await _cells(task_id) if children else []
-    named = await subjects(db, {task_id: task.get("parameters", {})} | {cell["_id"]: cell.get("parameters", {}) for cell in cells})
+    cells = await _cells(db, task_id) if children else []
+    listed = (task.get("parameters") or {}).get("sceneIds")
+    named = await subjects(db, [task | {"sceneCount": len(listed) if isinstance(listed, list) else None}, *cells])
     return TaskRead(
         task=task,
         facts=await waiting_facts(),
@@ -111,12 +147,13 @@ async def read_task(task_id: str) -> TaskRead:
         position=await queries.position(task) if task["status"] == TaskStatus.QUEUED else None,
         cells=cells,
         cell_subjects=named,
+        bulk_actions=await bulk_actions.by_ids(db, task.get("bulkActions") or []),
     )
 
 
-async def _cells(parent_id: str) -> list[Json]:
-    fields = {"status": 1, "fairKey": 1, "errorInfo.code": 1, **_SUBJECT_FIELDS}
-    tasks = mongo.database()[TASKS]
+async def _cells(db: AsyncDatabase[Json], parent_id: str) -> list[Json]:
+    fields = {"status": 1, "fairKey": 1, "errorInfo.code": 1, **SUBJECT_FIELDS}
+    tasks = db[TASKS]
     done = TaskStatus.COMPLETED.value
     noteworthy = sorted(status.value for status in TaskStatus if status is not TaskStatus.COMPLETED)
     cells = await tasks.find({"parentId": parent_id, "status": {"$in": noteworthy}}, fields, hint="family").limit(MAX_CELLS).to_list(None)
@@ -130,12 +167,13 @@ class SelectionRead:
     """The tasks of a selection that exist, in the order of the selection."""
 
     tasks: list[Json]
-    subjects: dict[str, Subject]
+    subjects: dict[str, Subject] = field(default_factory=dict)
 
 
 async def read_selection(task_ids: list[str]) -> SelectionRead:
     """Read selected tasks; those that are gone are missing."""
-    fields = {"taskType": 1, "status": 1, "userId": 1, "parentId": 1, "lease.owner": 1}
-    found = {task["_id"]: task async for task in mongo.database()[TASKS].find({"_id": {"$in": task_ids}}, fields)}
-    present = [task_id for task_id in task_ids if task_id in found]
-    return SelectionRead([found[task_id] for task_id in present], await _subjects_of(present))
+    db = mongo.database()
+    fields = {"taskType": 1, "status": 1, "userId": 1, "parentId": 1, "lease.owner": 1, "appliedAt": 1, **SUBJECT_FIELDS}
+    found = {task["_id"]: task async for task in db[TASKS].find({"_id": {"$in": task_ids}}, fields, hint="_id_")}
+    tasks = [found[task_id] for task_id in task_ids if task_id in found]
+    return SelectionRead(tasks, await subjects(db, tasks))

@@ -6,8 +6,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 
-from tasks_app.admin import action_pages, list_page, task_page
+from tasks_app.admin import action_pages, bulk_pages, edit_page, list_page, task_page
 from tasks_app.admin.guard import VIEW
+from tasks_app.admin.overview.page import overview_page
 from tasks_app.models import BackgroundTask
 
 if TYPE_CHECKING:
@@ -26,8 +27,13 @@ class BackgroundTaskAdmin(_Base):
         view = self.admin_site.admin_view
         return [
             path("", view(list_page.list_page), name=f"{names}_changelist"),
+            path("overview/", view(overview_page), name=f"{names}_overview"),
             path("selected/", view(action_pages.act_on_selected), name=f"{names}_selected"),
+            path("bulk/", view(bulk_pages.bulk_list), name=f"{names}_bulk_list"),
+            path("bulk/<str:action_id>/", view(bulk_pages.bulk_page), name=f"{names}_bulk"),
+            path("bulk/<str:action_id>/stop/", view(bulk_pages.bulk_stop), name=f"{names}_bulk_stop"),
             path("<str:task_id>/", view(task_page.task_page), name=f"{names}_change"),
+            path("<str:task_id>/edit/", view(edit_page.edit_page), name=f"{names}_edit"),
             path("<str:task_id>/<str:action>/", view(action_pages.act_on_one), name=f"{names}_act"),
         ]
 

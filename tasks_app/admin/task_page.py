@@ -3,26 +3,41 @@
 from datetime import UTC, datetime
 
 from django.contrib.admin.utils import unquote
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django_htmx.middleware import HtmxDetails
 
 from ainoval import mongo
+from tasks_app import bulk_actions
 from tasks_app.admin import audit, people, reading
 from tasks_app.admin.details import details
-from tasks_app.admin.guard import VIEW_TEXT, console_page, render
+from tasks_app.admin.guard import VIEW_TEXT, console_page, render, render_part
+from tasks_app.errors import TaskNotFound
 
 
 @console_page
 def task_page(request: HttpRequest, task_id: str) -> HttpResponse:
-    """Show one task; manuscript text only to those who may read it."""
+    """Show one task; manuscript text only to those who may read it. Asked by the page's script, only what may have changed."""
     task_id = unquote(task_id)
-    read = mongo.run(reading.read_task(task_id))
+    try:
+        read = mongo.run(reading.read_task(task_id))
+    except TaskNotFound:
+        if mongo.run(_is_bulk_action(task_id)):  # the admin's own history links to everything as if it were a task
+            return HttpResponseRedirect(reverse("admin:tasks_app_backgroundtask_bulk", args=[task_id]))
+        raise
     names = people.usernames([read.task["userId"]])
-    shown = details(read, request.user, names=names, now=datetime.now(UTC), shows_text=request.user.has_perm(VIEW_TEXT))
+    lines = audit.trail(task_id, read.bulk_actions)
+    shown = details(read, request.user, lines, names=names, now=datetime.now(UTC), shows_text=request.user.has_perm(VIEW_TEXT))
     context = {
         "title": shown.row.type_word,
         "subtitle": task_id,
         "task": shown,
-        "audit": audit.trail(task_id),
+        "audit": lines,
         "reason_max_length": audit.REASON_MAX_LENGTH,
+        "refresh_url": request.path,
     }
-    return render(request, "task.html", context)
+    return render_part(request, "task_parts.html", context) if HtmxDetails(request) else render(request, "task.html", context)
+
+
+async def _is_bulk_action(action_id: str) -> bool:
+    return bool(await bulk_actions.by_ids(mongo.database(), [action_id]))

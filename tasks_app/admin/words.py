@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.functional import Promise
+from django.utils.functional import Promise, lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
@@ -15,7 +15,7 @@ STATUS_WORDS: dict[TaskStatus, Promise] = {
     TaskStatus.RETRYING: gettext_lazy("Retrying"),
     TaskStatus.CANCELLING: gettext_lazy("Cancelling"),
     TaskStatus.COMPLETED: gettext_lazy("Completed"),
-    TaskStatus.COMPLETED_WITH_ERRORS: gettext_lazy("Completed with errors"),
+    TaskStatus.COMPLETED_WITH_ERRORS: gettext_lazy("Partly failed"),
     TaskStatus.FAILED: gettext_lazy("Failed"),
     TaskStatus.CANCELLED: gettext_lazy("Cancelled"),
     TaskStatus.INTERRUPTED: gettext_lazy("Interrupted"),
@@ -68,6 +68,42 @@ def waiting_words(reason: dict[str, Any] | None) -> str:
     return str(_WAITING.get(reason["code"], reason["message"]))
 
 
+ERROR_WORDS: dict[str, Promise] = {
+    "rate_limited": gettext_lazy("The AI server asked to wait."),
+    "provider_unavailable": gettext_lazy("The AI server reported an error of its own."),
+    "timeout": gettext_lazy("What the work waited for did not answer in time."),
+    "stalled": gettext_lazy("The AI server stopped in the middle of its answer."),
+    "connection": gettext_lazy("The AI server could not be reached, or the connection broke."),
+    "bad_response": gettext_lazy("The AI server sent something that cannot be read."),
+    "insufficient_quota": gettext_lazy("The AI account has no quota left."),
+    "invalid_request": gettext_lazy("The AI server refused the request."),
+    "authentication": gettext_lazy("The AI server did not accept the key."),
+    "permission": gettext_lazy("The key may not use this model."),
+    "model_not_found": gettext_lazy("The AI server does not know the model."),
+    "content_filtered": gettext_lazy("The AI's content filter refused the text."),
+    "context_too_long": gettext_lazy("The text is too long for the model."),
+    "truncated": gettext_lazy("The AI's answer was cut off."),
+    "empty_text": gettext_lazy("There is no text to work on, or the AI returned none."),
+    "unknown_ai_config": gettext_lazy("There is no AI profile of this name."),
+    "attempt_timeout": gettext_lazy("The attempt took longer than its type allows."),
+    "unexpected_error": gettext_lazy("The code raised an error that it does not handle: see the traceback."),
+    "worker_lost": gettext_lazy("The worker that ran it was lost."),
+    "all_children_failed": gettext_lazy("All tasks of the batch failed."),
+    "database_unavailable": gettext_lazy("The database could not be reached."),
+    "result_too_large": gettext_lazy("The result is too large to be stored."),
+    "bad_result": gettext_lazy("The code returned something that cannot be stored."),
+    "invalid_parameters": gettext_lazy("The stored parameters do not fit this version of the task type."),
+    "scene_not_found": gettext_lazy("The scene does not exist any more."),
+    "novel_not_found": gettext_lazy("The novel does not exist any more."),
+    "chapter_not_found": gettext_lazy("The chapter does not exist any more."),
+}
+
+
+def error_word(code: str) -> str:
+    """Return what an error code means, in words of our own; "" for one that has none here (a task type may raise its own)."""
+    return str(ERROR_WORDS.get(code, ""))
+
+
 _OUTCOMES: dict[str, Promise] = {
     "completed": gettext_lazy("completed"),
     "retry": gettext_lazy("failed, tried again"),
@@ -84,22 +120,40 @@ def outcome_word(outcome: str) -> str:
     return str(_OUTCOMES.get(outcome, outcome))
 
 
+SPANS: dict[str, Promise] = {
+    "days": gettext_lazy("%(days)d d %(hours)d h"),
+    "hours": gettext_lazy("%(hours)d h %(minutes)d min"),
+    "minutes": gettext_lazy("%(minutes)d min %(seconds)d s"),
+    "seconds": gettext_lazy("%(seconds)d s"),
+}
+"""A span of time by its largest unit; the page's script uses the same texts."""
+
+
 def duration(seconds: float) -> str:
     """Return a span of time with its two largest units: "2 h 10 min"."""
     seconds = max(seconds, 0.0)
     if seconds < 10 and seconds != int(seconds):
         return _("%(seconds).1f s") % {"seconds": seconds}
-    whole = int(seconds)
-    minutes, second = divmod(whole, 60)
+    minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)
-    if days:
-        return _("%(days)d d %(hours)d h") % {"days": days, "hours": hour}
-    if hours:
-        return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minute}
-    if minutes:
-        return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": second}
-    return _("%(seconds)d s") % {"seconds": second}
+    largest = "days" if days else "hours" if hours else "minutes" if minutes else "seconds"
+    return str(SPANS[largest] % {"days": days, "hours": hour, "minutes": minute, "seconds": second})
+
+
+def number(value: object) -> str:
+    """Return a number with its thousands marked; what is none is shown as it is."""
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def later(text: str, **values: object) -> Promise:
+    """Return a text that is put into the reader's language when it is shown: for coroutines, whose loop knows no reader.
+
+    Args:
+        text: Marked by `gettext_noop`, with `%(name)s` for each value.
+    """
+    shown: Promise = lazy(lambda: _(text) % values, str)()  # type: ignore[assignment]
+    return shown
 
 
 def tasks_counted(count: int) -> str:

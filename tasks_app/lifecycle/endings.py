@@ -35,6 +35,8 @@ class AttemptRecord:
         }
         if error is not None:
             entry["error"] = {"code": error.code, "message": error.message, "traceback": error.traceback}
+            if error.retry_after is not None:
+                entry["error"]["retryAfter"] = error.retry_after
         if self.prompt_tokens or self.completion_tokens:
             entry["usage"] = {"promptTokens": self.prompt_tokens, "completionTokens": self.completion_tokens}
         return entry

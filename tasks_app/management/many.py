@@ -13,8 +13,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 from ainoval import mongo
 from ainoval.commands import ProjectCommand, counted
 from tasks_app import bulk
-from tasks_app.bulk import LeftOut, Selection
+from tasks_app.bulk import LeftOut
 from tasks_app.management.selection import add_filters, has_filters, selection, warn_of_unknown_type
+from tasks_app.selection import Selection
 from tasks_app.states import TaskStatus
 from tasks_app.worker.clock import ServerClock
 

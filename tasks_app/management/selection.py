@@ -9,8 +9,8 @@ from typing import Any
 from ainoval.commands import duration, user_id
 from ainoval.ids import ID_LENGTH
 from tasks_app import registry
-from tasks_app.bulk import Selection
 from tasks_app.errors import UnknownTaskType
+from tasks_app.selection import Selection
 from tasks_app.states import TaskStatus
 
 _ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")

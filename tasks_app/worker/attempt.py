@@ -28,6 +28,7 @@ from tasks_app.errors import AttemptStopped, LeaseLost, PermanentFailure, RetryL
 from tasks_app.executable import FanOut, Services, TaskModel
 from tasks_app.lifecycle import AttemptRecord, Transition
 from tasks_app.outcomes import AttemptTimeout, Fail, Retry, decide, storable
+from tasks_app.tally import Tally
 from tasks_app.worker.clock import ServerClock
 from tasks_app.worker.context import LoopContext, PoolContext
 from tasks_app.worker.leases import LeaseKeeper
@@ -65,6 +66,7 @@ class Surroundings:
     outbox: Outbox
     leases: LeaseKeeper
     clock: ServerClock
+    tally: Tally
     rng: random.Random
 
 
@@ -386,6 +388,7 @@ class Attempt:
         match verdict:
             case Verdict.WRITTEN:
                 self.log.info("attempt_ended", outcome=transition.name)
+                self._around.tally.attempt(self.document, transition)
             case Verdict.CANCELLING:
                 # The cancellation came between the end of the work and this write: it beats retry, failure and release.
                 record = self._record()

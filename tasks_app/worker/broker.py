@@ -15,7 +15,13 @@ MAX_DELIVERIES = 5
 
 
 class MongoBroker(Broker):
-    """At least once: a package that nobody acknowledged within `Q_CLUSTER["retry"]` is delivered again, at most five times."""
+    """At least once: a package that nobody acknowledged within `Q_CLUSTER["retry"]` is delivered again, at most five times.
+
+    Attributes:
+        owner: The worker that takes packages by this broker: what it held is delivered again as soon as it is known to have ended.
+    """
+
+    owner: str | None = None
 
     @property
     def _packages(self) -> Any:
@@ -32,11 +38,21 @@ class MongoBroker(Broker):
         now = datetime.now(UTC)
         package = self._packages.find_one_and_update(
             {"queue": self.list_key, "dueAt": {"$lte": now}, "deliveries": {"$lt": MAX_DELIVERIES}},
-            {"$set": {"dueAt": now + timedelta(seconds=Conf.RETRY)}, "$inc": {"deliveries": 1}},
+            {"$set": {"dueAt": now + timedelta(seconds=Conf.RETRY), "takenBy": self.owner}, "$inc": {"deliveries": 1}},
             sort=[("dueAt", 1)],
             return_document=ReturnDocument.AFTER,
         )
         return [(str(package["_id"]), package["payload"])] if package else None
+
+    def hand_back(self, owner: str, *, lost: bool) -> int:
+        """Make due at once what a worker took that has ended; return how much.
+
+        Args:
+            lost: It died, and a package may have been the reason: the delivery counts. Otherwise it was stopped.
+        """
+        held = {"queue": self.list_key, "takenBy": owner}
+        update = {"$set": {"dueAt": datetime.now(UTC), "takenBy": None}, **({} if lost else {"$inc": {"deliveries": -1}})}
+        return int(self._packages.update_many(held, update).modified_count)
 
     def acknowledge(self, task_id: str) -> None:
         """Forget a package that was executed."""

@@ -13,20 +13,19 @@ from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.logs import get_logger
-from tasks_app import lifecycle, registry, states
+from tasks_app import lifecycle, registry, states, tally
 from tasks_app.conf import BATCH_LANE_SHARE, CHILDREN_OUTLIVE, QUARANTINE_AFTER_LOSSES, TaskSettings
-from tasks_app.documents import BATCH_LANE, SINGLE_LANE, TASKS
+from tasks_app.documents import BATCH_LANE, CLAIM_ORDER, LANES, SINGLE_LANE, TASKS
 from tasks_app.states import TaskStatus
 from tasks_app.worker.limits import Limits, Live, count_live
 
 Json = dict[str, Any]
 
-ORDER = [("lane", 1), ("priority", -1), ("fairKey", 1), ("createdAt", 1)]
 # What the choice needs; the rest is read once, when they are won.
 CANDIDATE_FIELDS = {"userId": 1, "taskType": 1, "lane": 1, "crashCount": 1, "resource": 1, "fairKey": 1}
 # What an attempt needs; histories and results of earlier lives stay where they are.
 CLAIMED_FIELDS = CANDIDATE_FIELDS | dict.fromkeys(
-    ("parameters", "attempt", "lease.token", "startedAt", "draft", "parentId", "priority", "generation", "waitedSeconds"), 1
+    ("parameters", "attempt", "lease.token", "availableAt", "startedAt", "draft", "parentId", "priority", "generation", "waitedSeconds"), 1
 )
 MAX_STREAMS = 150  # MongoDB merges at most 200 index streams for one sorted $in query
 BLOCKED_HEAD = 20
@@ -96,7 +95,7 @@ class Claimer:
         first = lifecycle.claim_first(scope, owner=self._owner, token=token, lease_seconds=self._lease_seconds)
         try:
             task = await self._tasks.find_one_and_update(
-                first.filter, first.update, CLAIMED_FIELDS, sort=ORDER, hint="claim", return_document=ReturnDocument.AFTER
+                first.filter, first.update, CLAIMED_FIELDS, sort=CLAIM_ORDER, hint="claim", return_document=ReturnDocument.AFTER
             )
             won = [task] if task is not None else []
             if won and self._limits.any:
@@ -138,7 +137,7 @@ class Claimer:
             "userId": {"$in": users},
             "taskType": {"$in": types},
             "resource": {"$in": resources},
-            "lane": {"$in": [SINGLE_LANE, BATCH_LANE]},
+            "lane": {"$in": LANES},
         }
         if not picker.quarantine_free:
             extra["crashCount"] = {"$lt": QUARANTINE_AFTER_LOSSES}
@@ -172,7 +171,7 @@ class Claimer:
             **extra,
             "$expr": {"$lte": ["$availableAt", "$$NOW"]},
         }
-        return await self._tasks.find(query, CANDIDATE_FIELDS).sort(ORDER).limit(limit).hint(hint).to_list(None)
+        return await self._tasks.find(query, CANDIDATE_FIELDS).sort(CLAIM_ORDER).limit(limit).hint(hint).to_list(None)
 
     # --- what must go back ---
 
@@ -184,7 +183,7 @@ class Claimer:
         delay = random.uniform(*HAND_BACK_SECONDS)  # noqa: S311 - so that two claimers do not meet again at once
         if await lifecycle.execute(self._db, lifecycle.hand_back(sorted(ids), token, delay_seconds=delay)) < len(ids):
             # Somebody asked for their cancellation meanwhile.
-            await lifecycle.execute(self._db, lifecycle.cancel_unrun(sorted(ids), token, retention_seconds=self._retention_seconds))
+            await self._cancel_unrun(over, token)
         log.debug("claim_over_limit", handed_back=len(ids))
         return [task for task in won if task["_id"] not in ids]
 
@@ -198,10 +197,16 @@ class Claimer:
         gone = parents - {parent["_id"] for parent in alive}
         if not gone:
             return won
-        orphans = [task["_id"] for task in won if task.get("parentId") in gone]
-        await lifecycle.execute(self._db, lifecycle.cancel_unrun(orphans, token, retention_seconds=self._retention_seconds))
+        orphans = [task for task in won if task.get("parentId") in gone]
+        await self._cancel_unrun(orphans, token)
         log.info("children_cancelled_unrun", count=len(orphans))
         return [task for task in won if task.get("parentId") not in gone]
+
+    async def _cancel_unrun(self, tasks: list[Json], token: str) -> None:
+        ids = sorted(task["_id"] for task in tasks)
+        cancelled = await lifecycle.execute(self._db, lifecycle.cancel_unrun(ids, token, retention_seconds=self._retention_seconds))
+        if cancelled:
+            await tally.record(self._db, tally.alike(tally.kinds_of(tasks), TaskStatus.CANCELLED, at_most=cancelled))
 
 
 class _Picker:

@@ -29,7 +29,7 @@ from ainoval.collection import freeze_what_is_loaded
 from ainoval.logs import get_logger
 from tasks_app.conf import task_settings
 from tasks_app.worker.broker import MongoBroker
-from tasks_app.worker.packages import start_package_threads
+from tasks_app.worker.packages import hand_back_packages, start_package_threads
 from tasks_app.worker.worker import Identity, run_worker
 
 BLOCKED_SECONDS = 10.0  # a loop that is silent for so long is taken for dead
@@ -37,8 +37,9 @@ STARTING_SECONDS = 60.0
 QUICK_DEATH_SECONDS = 2.0
 QUICK_DEATH_PAUSE_SECONDS = 1.0
 STOP_RESERVE_SECONDS = 0.6  # for handing back; with what the processes need to end, the cluster has gone a second after the grace
-STOP_LOOK_SECONDS = 0.05
+STOP_LOOK_SECONDS = 0.1
 TELL_AGAIN_SECONDS = 0.25
+STAT_SECONDS = 1.0  # django-q2 keeps it for three
 
 log = get_logger(__name__)
 
@@ -126,7 +127,7 @@ def _worker_main(identity: Identity, pulse: Any, sentinel_pid: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # until the loop has handlers of its own
     post_spawn.send(sender="django_q", proc_name=identity.owner)
     stopping = threading.Event()
-    start_package_threads(stopping)
+    start_package_threads(stopping, identity.owner, identity.predecessor)
 
     def beat() -> None:
         pulse.value = time.monotonic()
@@ -139,6 +140,7 @@ def _worker_main(identity: Identity, pulse: Any, sentinel_pid: int) -> None:
         status = 1
     finally:
         stopping.set()
+        hand_back_packages(identity.owner)
         # Not sys.exit: a thread that hangs in somebody's code must not keep a drained worker from ending.
         os._exit(status)
 
@@ -169,12 +171,15 @@ class TaskSentinel(Sentinel):
             self._spawn(None)
         self.start_event.set()
         log.info("cluster_started", cluster=str(self.cluster_id), workers=self.pool_size)
+        next_stat = time.monotonic()
         while not self.stop_event.wait(Conf.GUARD_CYCLE):
             if os.getppid() != self.parent_pid:
                 log.error("cluster_gone", cluster=str(self.cluster_id))
                 break
             self.guard()
-            Stat(self).save()
+            if time.monotonic() >= next_stat:
+                next_stat = time.monotonic() + STAT_SECONDS
+                Stat(self).save()
         self.stop()
 
     def guard(self) -> None:

@@ -13,6 +13,7 @@ from tasks_app import lifecycle, states
 from tasks_app.conf import CANCEL_POLL_SECONDS, TaskSettings
 from tasks_app.documents import TASKS
 from tasks_app.states import TaskStatus
+from tasks_app.worker.ticks import tick
 
 if TYPE_CHECKING:
     from tasks_app.worker.attempt import Attempt
@@ -70,7 +71,7 @@ class LeaseKeeper:
         """Renew until cancelled; tell of leases that were lost and of attempts that shall be cancelled."""
         next_renewal = time.monotonic() + self._settings.renewal_seconds
         while True:
-            await asyncio.sleep(CANCEL_POLL_SECONDS)
+            await tick(CANCEL_POLL_SECONDS)
             try:
                 if time.monotonic() >= next_renewal or self._missed:
                     next_renewal = time.monotonic() + self._settings.renewal_seconds

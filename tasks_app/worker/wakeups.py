@@ -1,4 +1,4 @@
-"""Waking an idle worker as soon as a task becomes due: a change stream, which is a hint. Polling is the truth."""
+"""Waking an idle worker as soon as a task becomes due: a change stream, which is a hint. The worker's regular look is the truth."""
 
 import asyncio
 import time
@@ -37,11 +37,13 @@ class WakeUps:
     def __init__(self, db: AsyncDatabase[Json]) -> None:
         self._tasks = db[TASKS]
         self._event = asyncio.Event()
+        self._whole = False
         self._idle = asyncio.Event()
         self._busy_at = float("-inf")
 
     def now(self) -> None:
-        """Wake the claim loop."""
+        """Wake the claim loop: any number of tasks may be due."""
+        self._whole = True
         self._event.set()
 
     def busy(self) -> None:
@@ -49,22 +51,20 @@ class WakeUps:
         self._busy_at = time.monotonic()
         self._idle.clear()
 
-    async def wait(self, seconds: float) -> bool:
-        """Wait until something may be due, at most `seconds`; return whether there was a hint."""
+    async def wait(self) -> bool:
+        """Wait until something may be due; return whether it is one task that has just come, as far as is known."""
         self._idle.set()
-        try:
-            await asyncio.wait_for(self._event.wait(), seconds)
-        except TimeoutError:
-            return False
+        await self._event.wait()
         self._event.clear()
-        return True
+        whole, self._whole = self._whole, False
+        return not whole
 
     async def run(self) -> None:
         """Watch the collection whenever the worker is idle, until cancelled."""
         while True:
             await self._idle.wait()
             try:
-                async with await self._tasks.watch(_PIPELINE, max_await_time_ms=500) as stream:
+                async with await self._tasks.watch(_PIPELINE, max_await_time_ms=1_000) as stream:
                     self._event.set()  # something may have come before the stream was open
                     while self._idle.is_set() or time.monotonic() - self._busy_at < CLOSE_AFTER_BUSY_SECONDS:
                         if await stream.try_next() is not None:

@@ -21,30 +21,34 @@ from ainoval.logs import get_logger
 from ainoval.novels.service import NovelService, SceneService
 from tasks_app import families, lifecycle, maintenance, registry
 from tasks_app.conf import (
+    FAMILIES_SECONDS,
     ORPHAN_SWEEP_SECONDS,
     POLL_SECONDS,
-    PROMOTE_SECONDS,
     ROLL_UP_SECONDS,
-    SWEEP_SECONDS,
+    TALLY_SECONDS,
     TaskSettings,
     task_settings,
 )
 from tasks_app.documents import WORKERS
 from tasks_app.executable import Services
 from tasks_app.fairness import FairShares
+from tasks_app.tally import Tally
 from tasks_app.worker.attempt import Attempt, StopReason, Surroundings
 from tasks_app.worker.claims import Claimer
 from tasks_app.worker.clock import ServerClock
 from tasks_app.worker.leases import LeaseKeeper
 from tasks_app.worker.limits import Limits
 from tasks_app.worker.outbox import Outbox
+from tasks_app.worker.ticks import tick
 from tasks_app.worker.wakeups import WakeUps
 
 Json = dict[str, Any]
 
 CLAIM_GROUP = 200
 GATHER_SECONDS = 0.004
+PULSE_SECONDS = 0.25
 HEARTBEAT_SECONDS = 2.0
+CLOCK_SECONDS = 10.0
 EXIT_RESERVE_SECONDS = 0.8
 CANCEL_ROUNDS = 8
 STUCK_THREAD_SECONDS = 10.0
@@ -79,7 +83,7 @@ class Worker:
         self._draining = asyncio.Event()
         self._slot_free = asyncio.Event()
         self._parents: set[str] = set()
-        self._replace = False
+        self._families_at = float("-inf")
         self._started_at = time.monotonic()
 
     # --- life ---
@@ -128,6 +132,7 @@ class Worker:
 
     def _assemble(self, db: AsyncDatabase[Json]) -> None:
         self._db = db
+        self._workers = db.get_collection(WORKERS, write_concern=mongo.HINT)
         self._threads = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="task")
         profiles = load_profiles(django_settings.AINOVAL)
         per_resource = {f"ai:{name}": profile.max_concurrency for name, profile in profiles.items()}
@@ -139,6 +144,7 @@ class Worker:
         self._claimer = Claimer(db, self.identity.owner, limits, self.settings)
         self._leases = LeaseKeeper(db, self.identity.owner, self.settings, self.attempts, self._claimer.unanswered)
         self._shares = FairShares(db)
+        self._tally = Tally(db)
         self._wake = WakeUps(db)
         self._around = Surroundings(
             db=db,
@@ -149,6 +155,7 @@ class Worker:
             outbox=self._outbox,
             leases=self._leases,
             clock=self._clock,
+            tally=self._tally,
             rng=random.Random(),  # noqa: S311 - jitter, no secret
         )
 
@@ -159,11 +166,12 @@ class Worker:
             ("leases", self._leases.run(lambda a: a.stop(StopReason.LEASE_LOST), lambda a: a.stop(StopReason.CANCEL))),
             ("wakeups", self._wake.run()),
             ("progress", self._every(max(self.settings.progress_interval, 0.05), self._flush_progress)),
-            ("promote", self._every(PROMOTE_SECONDS, self._promote)),
             ("roll_up", self._every(ROLL_UP_SECONDS, self._roll_up)),
-            ("sweep", self._every(SWEEP_SECONDS, self._sweep)),
+            ("chores", self._every(POLL_SECONDS, self._do_chores)),
             ("orphans", self._every(ORPHAN_SWEEP_SECONDS, self._sweep_orphans)),
             ("heartbeat", self._every(HEARTBEAT_SECONDS, self._heartbeat)),
+            ("tally", self._every(TALLY_SECONDS, self._tally.flush)),
+            ("clock", self._every(CLOCK_SECONDS, self._read_clock)),
         ]
 
     async def _contact(self) -> None:
@@ -202,7 +210,8 @@ class Worker:
 
     async def _leave(self) -> None:
         try:
-            await self._db.get_collection(WORKERS, write_concern=mongo.HINT).delete_one({"_id": self.identity.owner})
+            await self._workers.delete_one({"_id": self.identity.owner})
+            await self._tally.flush()
             await self._services.ai.aclose()
             await mongo.close()
         except mongo.UNAVAILABLE:
@@ -211,7 +220,7 @@ class Worker:
     # --- claiming ---
 
     async def _claims(self) -> None:
-        hinted = False
+        one_came = False
         while not self._draining.is_set():
             free = self.settings.worker_concurrency - len(self.attempts)
             if free <= 0:
@@ -223,7 +232,7 @@ class Worker:
             try:
                 before = time.monotonic()
                 quarantine_free = not any(attempt.in_quarantine for attempt in self.attempts.values())
-                claim = self._claimer.claim_first if hinted else self._claimer.claim
+                claim = self._claimer.claim_first if one_came else self._claimer.claim
                 claimed = await claim(min(free, CLAIM_GROUP), quarantine_free=quarantine_free)
             except mongo.UNAVAILABLE as exc:
                 self._leases.lost_contact()
@@ -235,11 +244,11 @@ class Worker:
                 self.attempts[attempt.task_id] = attempt
                 attempt.start()
             if claimed.tasks:
-                hinted = False
+                one_came = False
                 self._wake.busy()
                 await self._advance(max(task["fairKey"] for task in claimed.tasks))
             else:
-                hinted = await self._wake.wait(POLL_SECONDS)
+                one_came = await self._wake.wait()
 
     async def _advance(self, fair_key: float) -> None:
         try:
@@ -262,7 +271,7 @@ class Worker:
 
     async def _every(self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:
-            await asyncio.sleep(seconds)
+            await tick(seconds)
             try:
                 await work()
             except mongo.UNAVAILABLE:
@@ -280,7 +289,7 @@ class Worker:
             if self._half_the_threads_are_stuck():
                 log.error("threads_stuck", worker=self.identity.owner)
                 self.drain()
-            await asyncio.sleep(0.25)
+            await tick(PULSE_SECONDS)
 
     def _half_the_threads_are_stuck(self) -> bool:
         now = asyncio.get_running_loop().time()
@@ -294,10 +303,6 @@ class Worker:
         for attempt in self.attempts.values():
             attempt.flush_progress()
 
-    async def _promote(self) -> None:
-        if await lifecycle.execute(self._db, lifecycle.promote()):
-            self._wake.now()
-
     async def _roll_up(self) -> None:
         if self._parents:
             parents, self._parents = self._parents, set()
@@ -307,18 +312,27 @@ class Worker:
                 self._parents |= parents
                 raise
 
-    async def _sweep(self) -> None:
-        await families.roll_up(self._db)
-        if self._leases.may_sweep:
+    async def _do_chores(self) -> None:
+        chores = await maintenance.chores(self._db)
+        if chores.claims:
+            self._wake.now()
+        if chores.retries and await lifecycle.execute(self._db, lifecycle.promote()):
+            self._wake.now()
+        if chores.losses and self._leases.may_sweep:
             await maintenance.recover_lost(self._db)
+        if chores.families and (now := time.monotonic()) - self._families_at >= FAMILIES_SECONDS:
+            self._families_at = now
+            await families.roll_up(self._db)
 
     async def _sweep_orphans(self) -> None:
         await families.cancel_children_of_ended_parents(self._db)
 
-    async def _heartbeat(self) -> None:
+    async def _read_clock(self) -> None:
         await self._clock.read(self._db)
+
+    async def _heartbeat(self) -> None:
         now = self._clock.now()
-        await self._db.get_collection(WORKERS, write_concern=mongo.HINT).update_one(
+        await self._workers.update_one(
             {"_id": self.identity.owner},
             {
                 "$set": {

@@ -1,4 +1,4 @@
-"""Operations on many tasks: which indexes they use, and what happens when two of them run at once."""
+"""Operations on many tasks: what happens when two of them run at once, and to those of batches."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -8,8 +8,8 @@ import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
 from tasks_app import bulk, lifecycle, states
-from tasks_app.bulk import Selection
 from tasks_app.documents import TASKS
+from tasks_app.selection import Selection
 from tasks_app.states import TaskStatus as S
 from tests.support.tasks import stored_batch, stored_task, task_document
 
@@ -18,33 +18,6 @@ Db = AsyncDatabase[Json]
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
-SELECTIONS = [
-    Selection(),
-    Selection(children=False),
-    Selection(statuses=frozenset({S.FAILED, S.INTERRUPTED}), ended_before=NOW, children=False),
-    Selection(statuses=states.UNFINISHED, task_types=("GENERATE_SUMMARY",), created_before=NOW),
-    Selection(user_id="alice"),
-    Selection(user_id="alice", children=False, statuses=frozenset({S.FAILED}), task_types=("GENERATE_SUMMARY",), ended_before=NOW),
-]
-
-
-def _stages(plan: Any) -> set[str]:
-    if isinstance(plan, dict):
-        own = {plan["stage"]} if "stage" in plan else set()
-        return own.union(*(_stages(value) for value in plan.values()))
-    return set().union(*(_stages(item) for item in plan)) if isinstance(plan, list) else set()
-
-
-@pytest.mark.parametrize("selection", SELECTIONS, ids=range(len(SELECTIONS)))
-@pytest.mark.parametrize("direction", [1, -1])
-async def test_every_selection_is_read_in_order_from_an_index(db: Db, selection: Selection, direction: int) -> None:
-    await stored_batch(db, [S.COMPLETED, S.QUEUED])
-    sort = {"createdAt": direction, "_id": direction}
-    command = {"find": TASKS, "filter": selection.query(), "sort": sort, "hint": selection.index()}
-    plan = (await db.command({"explain": command, "verbosity": "queryPlanner"}))["queryPlanner"]["winningPlan"]
-    assert "IXSCAN" in _stages(plan)
-    assert not {"COLLSCAN", "SORT"} & _stages(plan)
-
 
 @pytest.mark.parametrize("query", [{"parentId": "a"}, {"parentId": {"$in": ["a", "b"]}}])
 async def test_a_batchs_tasks_are_found_by_their_index_without_a_hint(db: Db, query: Json) -> None:
@@ -52,6 +25,13 @@ async def test_a_batchs_tasks_are_found_by_their_index_without_a_hint(db: Db, qu
     plan = (await db.command({"explain": {"find": TASKS, "filter": query}, "verbosity": "queryPlanner"}))["queryPlanner"]["winningPlan"]
     assert "IXSCAN" in _stages(plan)
     assert "COLLSCAN" not in _stages(plan)
+
+
+def _stages(plan: Any) -> set[str]:
+    if isinstance(plan, dict):
+        own = {plan["stage"]} if "stage" in plan else set()
+        return own.union(*(_stages(value) for value in plan.values()))
+    return set().union(*(_stages(item) for item in plan)) if isinstance(plan, list) else set()
 
 
 async def test_counting_types_reads_no_document(db: Db) -> None:
@@ -102,3 +82,35 @@ async def test_a_batch_cancelled_earlier_gets_its_forgotten_tasks_cancelled(db: 
     done = await bulk.cancel(db, Selection(statuses=frozenset({S.CANCELLING})))
     assert done.batches == 1
     assert {task["status"] async for task in db[TASKS].find({"_id": {"$in": [parent["_id"], children[0]["_id"]]}})} == {"CANCELLED"}
+
+
+async def test_a_witness_sees_each_group_and_can_end_the_operation(db: Db) -> None:
+    class Stop(Exception):
+        pass
+
+    class Seen(bulk.Witness):
+        def __init__(self) -> None:
+            self.asked: list[list[str]] = []
+            self.done: list[tuple[int, int]] = []
+
+        async def before(self, task_ids: list[str]) -> None:
+            self.asked.append(task_ids)
+
+        async def after(self, seen: int, changed: int) -> None:
+            self.done.append((seen, changed))
+            if len(self.done) == 2:
+                raise Stop
+
+    await db[TASKS].insert_many([task_document(status=S.FAILED) for _ in range(bulk.GROUP * 2 + 10)])
+    for operation in (bulk.requeue, bulk.cancel, bulk.purge):
+        witness = Seen()
+        statuses = {bulk.requeue: states.REQUEUEABLE, bulk.cancel: frozenset({S.QUEUED}), bulk.purge: states.TERMINAL}[operation]
+        if operation is bulk.purge:
+            await bulk.cancel(db, Selection(statuses=states.UNFINISHED))
+        with pytest.raises(Stop):
+            await operation(db, Selection(statuses=statuses), witness)
+        assert witness.done == [(bulk.GROUP, bulk.GROUP)] * 2
+        assert [len(ids) for ids in witness.asked] == [bulk.GROUP] * 2
+        if operation is bulk.requeue:
+            await operation(db, Selection(statuses=statuses))
+    assert await db[TASKS].count_documents({}) == 10

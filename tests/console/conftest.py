@@ -8,6 +8,10 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from ainoval import mongo
+from ainoval.ids import new_id
+from ainoval.novels.documents import NOVELS, SCENES
+from tasks_app import waits
+from tasks_app.admin import counting
 from tasks_app.documents import TASKS
 from tasks_app.states import TaskStatus
 from tests.support import stored
@@ -17,6 +21,14 @@ Staff = Callable[..., Client]
 Store = Callable[..., Json]
 
 LIST = "/admin/tasks_app/backgroundtask/"
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts are waited for, however busy the machine is."""
+    monkeypatch.setattr(counting, "PATIENCE_SECONDS", 20.0)
+    monkeypatch.setattr(waits, "PATIENCE_SECONDS", 20.0)
+    monkeypatch.setattr(waits, "FIRST_PATIENCE_SECONDS", 20.0)
 
 
 @pytest.fixture
@@ -49,6 +61,24 @@ def store(database_name: str) -> Store:
             return await stored.in_state(mongo.database(), status, **fields)
 
         return mongo.run(stored_task())
+
+    return make
+
+
+@pytest.fixture
+def applicable(store: Store) -> Callable[[Any], Json]:
+    """`applicable(alice)`: a completed task of hers whose summary is not in the scene yet (`parameters.sceneId`)."""
+
+    def make(owner: Any) -> Json:
+        novel, scene, now = new_id(), new_id(), stored.now()
+        database = mongo.sync_database()
+        database[NOVELS].insert_one({"_id": novel, "author": str(owner.pk), "title": "The Long Rain", "acts": [], "createdAt": now, "updatedAt": now})
+        texts = {"title": "", "content": "It rained.", "summary": "", "wordCount": 2, "version": 1, "history": []}
+        database[SCENES].insert_one({"_id": scene, "novelId": novel, "chapterId": "c", "sequence": 1, **texts, "createdAt": now, "updatedAt": now})
+        result = {"sceneId": scene, "summary": "Rain.", "sceneVersion": 1, "applied": False, "conflict": False, "skipped": False, "provider": "p", "model": "m"}
+        task = store(TaskStatus.COMPLETED, user=str(owner.pk), parameters={"sceneId": scene})
+        database[TASKS].update_one({"_id": task["_id"]}, {"$set": {"result": result}})
+        return task | {"result": result}
 
     return make
 

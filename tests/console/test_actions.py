@@ -6,6 +6,7 @@ import pytest
 from django.contrib.messages import get_messages
 
 from ainoval import mongo
+from ainoval.novels.documents import SCENES
 from tasks_app.states import TERMINAL, UNFINISHED, TaskStatus
 from tests.console.conftest import LIST, Json, Staff, Store, page_of
 from tests.support import stored
@@ -63,10 +64,41 @@ def test_delete_removes_an_ended_task_and_leads_to_the_list(status: TaskStatus, 
     assert client.get(page_of(task)).status_code == 404
 
 
+def test_apply_writes_the_result_into_its_owners_novel(client: Any, applicable: Any, alice: Any, read: Any) -> None:
+    task = applicable(alice)
+    answer = client.post(page_of(task, "apply"), {"reason": "alice asked for it"})
+    assert said(answer) == [("success", "1 task: written into the novel.")]
+    scene = mongo.sync_database()[SCENES].find_one({"_id": task["parameters"]["sceneId"]})
+    assert scene is not None and (scene["summary"], scene["version"]) == ("Rain.", 2)
+    assert read(task["_id"])["appliedAt"] is not None
+    client.get(page_of(task))  # shows what was said
+    assert levels(client.post(page_of(task, "apply"))) == ["error"]
+    [refused, done] = client.get(page_of(task)).context["audit"]
+    assert (done.action, done.reason, refused.code) == ("Apply", "alice asked for it", "already_applied")
+
+
+def test_apply_overwrites_a_writers_edit_only_when_told_to(client: Any, applicable: Any, alice: Any) -> None:
+    task = applicable(alice)
+    scenes = mongo.sync_database()[SCENES]
+    scenes.update_one({}, {"$set": {"summary": "Hers.", "version": 2}})
+    assert "has been changed since" in said(client.post(page_of(task, "apply")))[0][1]
+    assert scenes.find_one({})["summary"] == "Hers."
+    client.get(page_of(task))
+    assert levels(client.post(page_of(task, "apply"), {"override": "yes"})) == ["success"]
+    assert scenes.find_one({})["summary"] == "Rain."
+
+
+def test_a_result_that_no_longer_fits_its_type_is_refused_not_an_error(client: Any, store: Store) -> None:
+    task = store(TaskStatus.COMPLETED, parameters={"sceneId": "s"})
+    [(level, text)] = said(client.post(page_of(task, "apply")))
+    assert level == "error" and "do not fit this version" in text
+
+
 WRONG = [
     *(("cancel", status) for status in sorted(TERMINAL)),
     *(("requeue", status) for status in [*sorted(UNFINISHED), TaskStatus.COMPLETED]),
     *(("delete", status) for status in sorted(UNFINISHED)),
+    *(("apply", status) for status in sorted(set(TaskStatus) - {TaskStatus.COMPLETED})),
 ]
 
 
@@ -139,14 +171,20 @@ def test_a_selection_is_confirmed_first_by_a_page_that_names_the_number(client: 
 
 def test_a_confirmed_selection_is_acted_on_and_what_was_refused_is_counted(client: Any, store: Store, read: Any) -> None:
     waiting, running, ended = store(), store(TaskStatus.RUNNING), store(TaskStatus.COMPLETED)
-    sent = {"action": "cancel", "task": [t["_id"] for t in (waiting, running, ended)], "state": "status=QUEUED&p=2", "confirmed": "yes", "reason": "too many"}
+    sent = {
+        "action": "cancel",
+        "task": [t["_id"] for t in (waiting, running, ended)],
+        "state": "status=QUEUED&user=alice",
+        "confirmed": "yes",
+        "reason": "too many",
+    }
     answer = client.post(SELECTED, sent)
-    assert (answer.status_code, answer["Location"]) == (302, f"{LIST}?status=QUEUED&p=2")
+    assert (answer.status_code, answer["Location"]) == (302, f"{LIST}?status=QUEUED&user=alice")
     assert said(answer) == [("success", "2 tasks: cancelled, or being stopped by their workers."), ("error", "1 task unchanged: The task has ended.")]
     assert [read(t["_id"])["status"] for t in (waiting, running)] == [TaskStatus.CANCELLED, TaskStatus.CANCELLING]
     assert read(ended["_id"]) == ended
     [line] = client.get(page_of(waiting)).context["audit"]
-    assert (line.selected, line.reason) == (3, "too many")
+    assert (line.selected, line.reason, line.filtered) == (3, "too many", "status:queued user:alice")
 
 
 @pytest.mark.parametrize("action", ["requeue", "delete"])

@@ -24,7 +24,7 @@ def test_list_and_task_page_are_in_chinese_for_those_who_read_it(olga: Any, staf
     store(task_type="BATCH_GENERATE_SUMMARY", parameters={"novelId": "n", "startChapterId": "c", "endChapterId": "c"})
     listed = client.get(LIST, headers=CHINESE).content.decode()
     # Of templates, of the presenters, of what is read on the loop of another thread, of the admin itself.
-    for words in ("后台任务", "等待或运行", "排队中", "批量生成摘要", "若干章节", "没有工作进程在运行", "注销"):
+    for words in ("后台任务", "等待或运行", "排队中", "批量生成摘要", "若干章节", "没有工作进程在运行", "注销", "全部符合条件的 2 个", "刷新"):
         assert words in listed
     page = client.get(page_of(task), headers=CHINESE).content.decode()
     for words in ("失败", "操作记录", "任务已经结束。", "没有员工操作过此任务。"):
@@ -45,6 +45,39 @@ def test_answers_to_actions_are_in_chinese(olga: Any, staff: Staff, store: Store
 def test_other_readers_get_english(olga: Any, staff: Staff, store: Store) -> None:
     store()
     assert "Waiting or running" in staff(user=olga).get(LIST, headers={"accept-language": "xx"}).content.decode()
+
+
+def said_in_templates() -> set[str]:
+    """Return every text that the console's templates translate, as gettext knows it."""
+    found = set()
+    for path in (Path(settings.BASE_DIR) / "templates").rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        found |= {context + "\x04" + words if context else words for words, context in re.findall(r'{% translate "([^"]*)"(?: context "([^"]*)")? %}', text)}
+        for block in re.findall(r"{% blocktranslate[^%]*%}(.*?)(?:{% plural %}.*?)?{% endblocktranslate %}", text, re.DOTALL):
+            found.add(re.sub(r"{{ (\w+) }}", r"%(\1)s", block))
+    return found
+
+
+def said_in_code() -> set[str]:
+    """Return every text that the console's modules translate."""
+    marks = {"_", "gettext_lazy", "gettext_noop", "ngettext"}
+    found = set()
+    for path in (Path(settings.BASE_DIR) / "tasks_app").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in marks and isinstance(node.args[0], ast.Constant):
+                found.add(str(node.args[0].value))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "pgettext":
+                found.add("\x04".join(str(argument.value) for argument in node.args if isinstance(argument, ast.Constant)))
+    return found
+
+
+def test_every_text_that_is_said_is_in_the_catalog() -> None:
+    with (CATALOG / "django.mo").open("rb") as compiled:
+        catalog = gettext.GNUTranslations(compiled)._catalog  # type: ignore[attr-defined]
+    known = {key[0] if isinstance(key, tuple) else key for key in catalog}
+    templates, code = said_in_templates(), said_in_code()
+    assert len(templates) > 100 and len(code) > 150
+    assert sorted(text for text in templates | code if text.replace("%s", "%%s") not in known and text not in known) == []
 
 
 def test_every_text_is_translated_and_the_compiled_catalog_is_that_of_the_source() -> None:

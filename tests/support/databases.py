@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ainoval import indexes, mongo
-from tasks_app import fairness, queries, waiting
+from tasks_app import fairness, queries, waiting, waits
+from tasks_app.admin import counting
+from tasks_app.admin.overview import reading as overview_reading
 
 _name: str | None = None
 
@@ -45,5 +47,5 @@ def own_database() -> Iterator[str]:
 
 def _forget() -> None:
     """What this process remembers of the tasks that were there is not true of the next test."""
-    for remembered in (fairness._virtual_times, queries._counts, waiting._known):
+    for remembered in (fairness._virtual_times, queries._counts, waiting._known, waits._known, counting._known, overview_reading._known):
         remembered.clear()

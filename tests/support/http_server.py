@@ -19,11 +19,14 @@ _PREPARE = """
 import django; django.setup()
 from django.core.management import call_command
 from ainoval import indexes
-from ainoval.accounts.models import User
 call_command("migrate", verbosity=0)
 indexes.ensure_indexes()
+"""
+
+MAKE_USERS = f"""
+from ainoval.accounts.models import User
 for name in ("alice", "bob"):
-    User.objects.create_user(name, password="{password}")
+    User.objects.create_user(name, password="{PASSWORD}")
 """
 
 
@@ -98,11 +101,12 @@ def read_answer(connection: socket.socket) -> Answer:
 
 
 @contextlib.contextmanager
-def running(directory: Path, mongodb_uri: str, database: str, *, processes: int = 1, **settings: str) -> Iterator[HttpServer]:
+def running(directory: Path, mongodb_uri: str, database: str, *, processes: int = 1, make_users: str = MAKE_USERS, **settings: str) -> Iterator[HttpServer]:
     """Run the ASGI application with a SQLite file of its own in `directory`, on a MongoDB that runs already.
 
     Args:
         processes: How many share the port.
+        make_users: A program that makes those who can log in.
         settings: Environment, over what a developer gets.
     """
     with socket.socket() as probe:
@@ -118,7 +122,7 @@ def running(directory: Path, mongodb_uri: str, database: str, *, processes: int 
         "MONGODB_DATABASE": database,
         **settings,
     }
-    subprocess.run([sys.executable, "-c", _PREPARE.format(password=PASSWORD)], env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", _PREPARE + make_users], env=environment, check=True, timeout=120)
     log = directory / "server.log"
     command = [sys.executable, "-m", "uvicorn", "ainoval.asgi:application", "--port", str(port), "--workers", str(processes)]
     command += ["--log-level", "warning", "--timeout-graceful-shutdown", "2"]

@@ -40,7 +40,7 @@ async def meddle(on: Play) -> None:
         luck = on.rng.random()
         scope: dict[str, Any] = {"taskType": "TORTURE_WORK" if luck < 0.3 else "TORTURE_FAMILY"} | (unfinished if luck < 0.6 else requeueable)
         with suppress(TaskError, *mongo.UNAVAILABLE):
-            found = await tasks.find(scope, {"_id": 1}, hint="status_created").limit(50).to_list(None)
+            found = await tasks.find(scope, {"_id": 1}, hint="listed").limit(50).to_list(None)
             if found:
                 task = on.rng.choice(found)["_id"]
                 await (operations.cancel(task, user_id=None) if luck < 0.6 else operations.requeue(task, user_id=None))

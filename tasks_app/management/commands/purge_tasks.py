@@ -6,8 +6,8 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.commands import counted
 from tasks_app import bulk, states
-from tasks_app.bulk import Selection
 from tasks_app.management.many import ManyTasksCommand
+from tasks_app.selection import Selection
 
 
 class Command(ManyTasksCommand):

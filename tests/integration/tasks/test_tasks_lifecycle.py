@@ -397,5 +397,5 @@ def test_a_new_task_is_what_the_document_declares() -> None:
     BackgroundTask._from_son(made).validate()
 
     declared = {field.db_field for field in BackgroundTask._fields.values()}
-    later = {"lease", "result", "errorInfo", "children", "draft", "cancelRequestedAt", "usage", "appliedAt", "expireAt", "wait"}
+    later = {"lease", "result", "errorInfo", "children", "draft", "cancelRequestedAt", "usage", "appliedAt", "expireAt", "wait", "bulkActions"}
     assert set(made) == declared - later

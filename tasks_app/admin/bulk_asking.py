@@ -1,0 +1,134 @@
+"""Asking for an action on all tasks that match a filter: what it would do, a page that names the number, and handing it to the workers."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from pymongo.errors import ExecutionTimeout
+
+from ainoval import mongo
+from ainoval.accounts.models import User
+from tasks_app import bulk, bulk_actions, bulk_run
+from tasks_app.admin import audit, resolving
+from tasks_app.admin.actions import Action
+from tasks_app.admin.bulk_shown import PAGE, exactly
+from tasks_app.admin.counting import EXACT_LIMIT
+from tasks_app.admin.filters import ListState
+from tasks_app.admin.guard import acting_user, render
+from tasks_app.admin.resolving import Asked, Resolved
+from tasks_app.admin.rows import list_address
+from tasks_app.admin.words import number, status_look, tasks_counted
+from tasks_app.bulk_actions import Wanted
+from tasks_app.selection import Selection
+from tasks_app.states import TaskStatus
+
+Json = dict[str, Any]
+
+COUNT_MILLISECONDS: Final = 3_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an action on all that match would do: how many in each status; `exact` False when they are too many to count."""
+
+    selection: Selection
+    counts: dict[TaskStatus, int]
+    exact: bool = True
+
+    @property
+    def total(self) -> int:
+        """How many tasks it is."""
+        return sum(self.counts.values())
+
+
+def narrowed(action: Action, selection: Selection, now: datetime) -> Selection | None:
+    """Return those of the selected tasks that an action can be done to, and that were there at this moment; None for none at all."""
+    statuses = selection.statuses & action.statuses
+    children = selection.children and action.takes_children
+    if not statuses or (selection.parent_id is not None and not children):
+        return None
+    # What ends later than now is not touched: a task that was run again and failed again is not run again twice.
+    ended_before = now if all(status.is_terminal for status in statuses) else None
+    until = min(selection.created_before or now, now)
+    return replace(selection, statuses=statuses, children=children, created_before=until, ended_before=ended_before)
+
+
+def ask_for_all(request: HttpRequest, action: Action, state: ListState) -> HttpResponse:
+    """Ask whether an action on all tasks that match is meant, naming their number; when confirmed, hand it to the workers and lead to its page."""
+    state = state.first_page()
+    back = HttpResponseRedirect(list_address(state.query_string()))
+    asked_at = _asked_at(request)
+    resolved, plan = mongo.run(_plan(action, resolving.ask(state), asked_at))
+    if resolved.problems:
+        for problem in resolved.problems:
+            messages.error(request, str(problem))
+        return back
+    if plan is None or not plan.total:
+        messages.warning(request, _("None of the tasks that match can be changed by this."))
+        return back
+    if request.POST.get("confirmed") != "yes":
+        return _confirmation(request, action, state, plan, asked_at)
+    user: User = acting_user(request)
+    wanted = Wanted(
+        action=action.name,
+        user_id=str(user.pk),
+        username=user.get_username(),
+        selection=plan.selection,
+        filter=state.text(),
+        query=state.query_string(),
+        reason=request.POST.get("reason", "").strip()[: audit.REASON_MAX_LENGTH],
+        expected=plan.total,
+        expected_exact=plan.exact,
+    )
+    stored = mongo.run(_create(wanted))
+    audit.record_bulk(user, action, stored["_id"], expected=exactly(plan.total, plan.exact), filtered=wanted.filter, reason=wanted.reason)
+    bulk_run.hand_out(stored["_id"])
+    return HttpResponseRedirect(reverse(PAGE, args=[stored["_id"]]))
+
+
+def _asked_at(request: HttpRequest) -> datetime:
+    """Return the moment of the page that named the number: what has come since was not confirmed."""
+    now = datetime.now(UTC)
+    stamp = request.POST.get("asked", "")
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 13):
+        return now
+    return min(datetime.fromtimestamp(int(stamp) / 1000, UTC), now)
+
+
+async def _plan(action: Action, asked: Asked, asked_at: datetime) -> tuple[Resolved, Plan | None]:
+    db = mongo.database()
+    resolved = await resolving.resolve(db, asked)
+    selection = None if resolved.problems else narrowed(action, resolved.selection, asked_at)
+    if selection is None:
+        return resolved, None
+    try:
+        # Their ends are not asked for: it would mean to read every document.
+        counts = await bulk.count(db, replace(selection, ended_before=None), max_milliseconds=COUNT_MILLISECONDS)
+    except ExecutionTimeout:
+        return resolved, Plan(selection, {min(selection.statuses): EXACT_LIMIT}, exact=False)
+    return resolved, Plan(selection, counts)
+
+
+async def _create(wanted: Wanted) -> Json:
+    return await bulk_actions.create(mongo.database(), wanted)
+
+
+def _confirmation(request: HttpRequest, action: Action, state: ListState, plan: Plan, asked_at: datetime) -> HttpResponse:
+    counted = tasks_counted(plan.total) if plan.exact else _("more than %(count)s") % {"count": tasks_counted(plan.total)}
+    context = {
+        "title": _("%(action)s: %(count)s") % {"action": action.word, "count": counted},
+        "action": action,
+        "counted": counted,
+        "asked": int(asked_at.timestamp() * 1000),
+        "counts": [(status_look(status), number(count)) for status, count in plan.counts.items()] if plan.exact else [],
+        "filter": state.text(),
+        "state": state.query_string(),
+        "selected_url": reverse("admin:tasks_app_backgroundtask_selected"),
+        "back": list_address(state.query_string()),
+        "reason_max_length": audit.REASON_MAX_LENGTH,
+    }
+    return render(request, "confirm_all.html", context)
