@@ -79,6 +79,7 @@ def main() -> int:
     if unknown := set(chosen) - set(SCENARIOS):
         parser.error(f"unknown scenario: {', '.join(sorted(unknown))}")
     seed = random.randrange(1_000_000) if options.seed is None else options.seed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a scenario that is under way is ended and cleared up
     lines = []
     for name in chosen:
         lines.append(played(name, seed, options.size, control=options.control))

@@ -11,7 +11,7 @@ import traceback
 
 from ainoval import mongo
 from benchmarks.torture import ground
-from benchmarks.torture.scenario import Play
+from benchmarks.torture.scenario import SLACK_SECONDS, Play
 from benchmarks.torture.scenarios import SCENARIOS
 from benchmarks.torture.score import Line
 from benchmarks.torture.work.ledger import make_indexes
@@ -31,10 +31,13 @@ def main() -> int:
     with ground.folder() as place, ground.prepared(place, *scenario.apps, *(["controls"] if options.control else [])):
         make_indexes()
         line = Line(scenario.name, scenario.title, options.seed, options.size)
+        given = Play(place, scenario.sizes[options.size], random.Random(options.seed), line, SLACK_SECONDS.get(options.size, 0.0))
+        if given.slack:
+            line.note("bars_wider_by_seconds", given.slack)
 
         async def play() -> None:
             try:
-                await scenario.play(Play(place, scenario.sizes[options.size], random.Random(options.seed), line))
+                await scenario.play(given)
             finally:
                 await mongo.close()
 

@@ -9,6 +9,7 @@ from benchmarks.torture.ground import Ground
 from benchmarks.torture.score import Line
 
 SIZES = ("test", "quick", "full", "nightly")
+SLACK_SECONDS = {"test": 3.0, "quick": 3.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,17 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """What a scenario is given: its ground, its size, its seeded chance, and the line it fills."""
+    """What a scenario is given: its ground, its size, its seeded chance, and the line it fills.
+
+    Attributes:
+        slack: Seconds by which a bar of time is wider in the small sizes, which run on machines that have other things to do.
+    """
 
     ground: Ground
     size: Any
     rng: random.Random
     line: Line
+    slack: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from ainoval import mongo
 from ainoval.api.problem import STATUS
 from ainoval.api.views import ApiView
 from ainoval.errors import AinovalError, WorkError
+from tasks_app.bulk_actions import BulkActionNotFound
 from tasks_app.errors import AttemptStopped, LeaseLost
 
 Api = Callable[[Any], Any]
@@ -219,8 +220,8 @@ def every_error() -> list[type[AinovalError]]:
 
 
 def test_every_error_that_can_reach_a_client_has_a_status() -> None:
-    # Raised inside an attempt, or at the terminal: no request is waiting for them.
-    elsewhere = (WorkError, LeaseLost, AttemptStopped, *mongo.UNAVAILABLE)
+    # Raised inside an attempt, at the terminal, or in the console, which shows them as pages.
+    elsewhere = (WorkError, LeaseLost, AttemptStopped, BulkActionNotFound, *mongo.UNAVAILABLE)
     missing = {
         error.__qualname__: error.code
         for error in every_error()

@@ -55,10 +55,10 @@ async def play(on: Play) -> None:
     line.none("illegal", evidence.illegal() + evidence.overdrawn() + evidence.double_claims())
     line.none("wedged", stuck)
     line.none("orphans", orphans)
-    line.at_most("orphan_seconds", killer.orphan_seconds, GRACE_SECONDS + 1)
+    line.at_most("orphan_seconds", killer.orphan_seconds, GRACE_SECONDS + 1 + on.slack)
     killed = {kill.owner: kill.at for kill in killer.kills if kill.owner}
     reruns = evidence.reruns(killed)
-    line.at_most("rerun_seconds_max", max(reruns, default=0.0), LEASE_SECONDS + 2)
+    line.at_most("rerun_seconds_max", max(reruns, default=0.0), LEASE_SECONDS + 2 + on.slack)
     line.note("repeats", evidence.repeats())
 
     idle = sum(not evidence.held_at(kill.owner, kill.at) for kill in killer.kills if kill.kind == "idle worker" and kill.owner)

@@ -19,6 +19,7 @@ from tasks_app import operations
 from tests.support.ai_server import AIServerProcess
 
 CLIENTS = 8
+API_PROCESSES = 2
 LEASE_SECONDS = 5.0  # after an outage workers have a third of it to come back, and on a busy machine one may need a second
 CALL_SECONDS = 5.0
 WORK_MILLISECONDS = 50
@@ -60,7 +61,7 @@ async def play(on: Play) -> None:
     size, line = on.size, on.line
     outages, told, stop = Outages(), Told(), asyncio.Event()
     users = await asyncio.to_thread(writers, CLIENTS)
-    with AIServerProcess() as ai, server(on.ground, 1) as (port, api):
+    with AIServerProcess() as ai, server(on.ground, API_PROCESSES) as (port, api):
         ai.script({"contains": "", "steps": [{"do": "answer", "delay": CALL_SECONDS}]})
         async with Fleet(on.ground, clusters=1, **provider(ai) | {"TASKS_LEASE_SECONDS": f"{LEASE_SECONDS:g}"}) as fleet:
             before = {process.pid for process in fleet.processes()} | set(api.pids())
@@ -109,7 +110,7 @@ async def play(on: Play) -> None:
     line.none("calls_repeated", [marker for marker, count in calls.items() if count > 1])
     claims = sorted(hold.claimed.at for hold in evidence.all_holds())
     waits = [min(((claim - back).total_seconds() for claim in claims if claim >= back), default=float("inf")) for back in outages.back]
-    line.at_most("claims_flow_after_seconds_max", max(waits), 5.0)
+    line.at_most("claims_flow_after_seconds_max", max(waits), 5.0 + on.slack)
     line.none("twice", evidence.twice())
     line.none("missing", evidence.missing())
     line.none("illegal", evidence.illegal() + evidence.overdrawn() + evidence.double_claims() + evidence.stolen_early())

@@ -97,7 +97,7 @@ async def play(on: Play) -> None:
     line.none("left", evidence.left())
     line.none("not_completed", evidence.not_in("COMPLETED", evidence.tasks))
     for kind in dict.fromkeys(kinds):
-        line.at_most(f"exit_seconds_{kind}", max(each.seconds for each in stops if each.kind == kind), GRACE + 1)
+        line.at_most(f"exit_seconds_{kind}", max(each.seconds for each in stops if each.kind == kind), GRACE + 1 + on.slack)
     line.at_most("running_left", sum(each.left for each in stops), 0)
     line.none("alive_after_exit", [pid for each in stops for pid in each.alive])
     line.none("attempts_consumed", [task["_id"] for task in evidence.tasks.values() if task["attempt"] != 1])
@@ -112,7 +112,7 @@ async def play(on: Play) -> None:
         for hold, later in itertools.pairwise(holds)
         if hold.outcome == "released" and hold.owner in stopped and hold.ended is not None
     ]
-    line.at_most("taken_up_seconds_max", max(handed_on, default=0.0), 2.0)
+    line.at_most("taken_up_seconds_max", max(handed_on, default=0.0), 2.0 + on.slack)
     line.none("twice", evidence.twice())
     line.none("illegal", evidence.illegal() + evidence.overdrawn() + evidence.double_claims() + evidence.stolen_early())
     line.did("single", size.single, size.single)
