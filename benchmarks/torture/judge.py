@@ -260,6 +260,9 @@ class Evidence:
         for task, changes in self.histories.items():
             ends = Counter(change.after["generation"] for change in changes if change.after is not None and _ended(change))
             found += [f"{task}: {count} ends in life {life}" for life, count in ends.items() if count > 1]
+        for key, stored in self.tasks.items():
+            twice = [token for token, count in Counter(entry["token"] for entry in stored["attempts"]).items() if count > 1]
+            found += [f"{key}: the attempt {token} ended twice" for token in twice]
         return found
 
     def ends_without_life(self) -> list[str]:
