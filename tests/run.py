@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
-PARTS = {"together": ["-n", "2", "--dist", "worksteal", "-m", "not alone"], "alone": ["-n", "0", "-m", "alone"]}
+PARTS = {"together": ["-n", "3", "--dist", "worksteal", "-m", "not alone"], "alone": ["-n", "0", "-m", "alone"]}
 PASSED, FAILED, NOTHING_SELECTED = 0, 1, 5  # pytest's exit codes; others mean that it was interrupted or could not do its work
 ENDINGS = {"failure": "failed", "error": "failed", "skipped": "skipped"}
 

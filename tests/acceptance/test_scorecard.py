@@ -9,7 +9,7 @@ import pytest
 from benchmarks.torture.__main__ import as_expected, played
 from tests.support.cluster import PROJECT_ROOT
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 SEED = 1
 
