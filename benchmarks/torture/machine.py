@@ -318,8 +318,9 @@ class PureMachine(RuleBasedStateMachine):
 
     @rule(number=picks)
     def cancel(self, number: int) -> None:
-        """Somebody cancels."""
-        task = self.pick(number)
+        """Somebody cancels: half the time what is running, if anything is."""
+        running = [task for task in self.model.tasks.values() if task.status is TaskStatus.RUNNING]
+        task = running[number % len(running)] if running and number % 2 else self.pick(number)
         accepted = self.model.cancel(task)
         if self.stored:
             assert self.stored.cancel(task.id) == accepted

@@ -69,8 +69,8 @@ def _play(on: Play) -> None:
             line.did(f"{name}_sequences", done["sequences"], sequences)
             for what in ("tasks", "claims"):
                 line.did(f"{name}_{what}", done[what], sequences)
-            for what in ("losses", "refused", "met_a_cancellation"):
-                line.did(f"{name}_{what}", done[what], sequences // 100)
+            for what, one_in in (("losses", 100), ("refused", 100), ("met_a_cancellation", 200)):
+                line.did(f"{name}_{what}", done[what], sequences // one_in)
     finally:
         Stored.close()
 
