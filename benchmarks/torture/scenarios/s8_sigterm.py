@@ -125,7 +125,7 @@ async def play(on: Play) -> None:
 S8 = Scenario(
     "S8",
     "SIGTERM under load, five at once, and while mongod is down",
-    {"test": Size(1, 0, 1), "quick": Size(2, 1, 1), "full": Size(10, 2, 1), "nightly": Size(60, 20, 10)},
+    {"test": Size(1, 0, 0), "quick": Size(2, 1, 1), "full": Size(10, 2, 1), "nightly": Size(60, 20, 10)},
     play,
     Control("release", ("running_left", "losses_consumed", "taken_up_seconds_max")),
 )
