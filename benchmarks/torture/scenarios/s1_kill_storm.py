@@ -74,7 +74,7 @@ async def play(on: Play) -> None:
 S1 = Scenario(
     "S1",
     "kill -9 of any process of ours, every 2 s under load, and a poisonous task",
-    {"test": Size(120, 40, 4, 1), "quick": Size(600, 100, 8, 2), "full": Size(5_000, 500, 30, 8), "nightly": Size(30_000, 2_000, 200, 50)},
+    {"test": Size(120, 40, 4, 1), "quick": Size(600, 100, 8, 1), "full": Size(5_000, 500, 30, 8), "nightly": Size(30_000, 2_000, 200, 50)},
     play,
     Control("recovery", ("left", "lost")),
 )

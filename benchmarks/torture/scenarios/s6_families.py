@@ -79,7 +79,7 @@ async def play(on: Play) -> None:
     line.none("missing", evidence.missing())
     line.note("repeats", evidence.repeats())
     line.did("kills", killer.count(), size.kills)
-    line.did("losses", evidence.losses(), 1)
+    line.did("losses", evidence.losses(), size.kills // 10)  # by chance: a few kills may all meet idle workers
     line.did("cancels_of_running_work", ways["RUNNING", "CANCELLING"], size.cancels)
     line.did("requeues", sum(ways[status, "QUEUED"] for status in ("FAILED", "INTERRUPTED", "CANCELLED", "COMPLETED_WITH_ERRORS")), size.requeues)
 

@@ -67,9 +67,7 @@ def _play(on: Play) -> None:
             broken, done = broken_by(machine, sequences, line.seed)
             line.none(f"{name}_broken", broken)
             line.did(f"{name}_sequences", done["sequences"], sequences)
-            for what in ("tasks", "claims"):
-                line.did(f"{name}_{what}", done[what], sequences)
-            for what, one_in in (("losses", 100), ("refused", 100), ("met_a_cancellation", 200)):
+            for what, one_in in (("tasks", 1), ("claims", 2), ("losses", 100), ("refused", 100), ("met_a_cancellation", 200)):
                 line.did(f"{name}_{what}", done[what], sequences // one_in)
     finally:
         Stored.close()
