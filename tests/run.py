@@ -1,4 +1,4 @@
-"""The tests, as `make test` runs them: first those that bear company, four at a time (they wait more than they work), then those marked `alone`.
+"""The tests, as `make test` runs them: first those that bear company, three at a time (they wait more than they work), then those marked `alone`.
 
     python -m tests.run [ARGUMENTS]      # for pytest: paths, -k, -x …
 
@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
-PARTS = {"together": ["-n", "4", "--dist", "worksteal", "-m", "not alone"], "alone": ["-n", "0", "-m", "alone"]}
+PARTS = {"together": ["-n", "3", "--dist", "worksteal", "-m", "not alone"], "alone": ["-n", "0", "-m", "alone"]}
 PASSED, FAILED, NOTHING_SELECTED = 0, 1, 5  # pytest's exit codes; others mean that it was interrupted or could not do its work
 ENDINGS = {"failure": "failed", "error": "failed", "skipped": "skipped"}
 

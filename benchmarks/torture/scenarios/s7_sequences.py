@@ -76,7 +76,7 @@ def _play(on: Play) -> None:
 S7 = Scenario(
     "S7",
     "random sequences of every operation, against a model and against MongoDB",
-    {"test": Size(100, 10), "quick": Size(300, 50), "full": Size(2_000, 200), "nightly": Size(20_000, 2_000)},
+    {"test": Size(50, 5), "quick": Size(300, 50), "full": Size(2_000, 200), "nightly": Size(20_000, 2_000)},
     play,
     Control("fencing", ("mongo_broken",)),
 )

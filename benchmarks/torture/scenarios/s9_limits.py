@@ -91,7 +91,7 @@ async def summarise(novels: dict[str, list[str]]) -> list[str]:
 S9 = Scenario(
     "S9",
     "limits of seven on two clusters under kills, as the AI server counts them",
-    {"test": Size(30, 2, ("user",)), "quick": Size(40, 2, ("system", "user")), "full": Size(220, 6), "nightly": Size(4_000, 60)},
+    {"test": Size(30, 1, ("user",)), "quick": Size(40, 2, ("system", "user")), "full": Size(220, 6), "nightly": Size(4_000, 60)},
     play,
     Control("second_count", ("system_most_at_once", "type_most_at_once", "user_most_at_once")),
 )
