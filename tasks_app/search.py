@@ -20,7 +20,7 @@ from tasks_app.selection import NEWEST_FIRST, OLDEST_FIRST, Selection
 Json = dict[str, Any]
 
 AT_ONCE_SECONDS: Final = 0.02
-BUDGET_SECONDS: Final = 0.03
+BUDGET_SECONDS: Final = 0.02
 FIRST_WINDOW: Final = timedelta(minutes=30)
 LONGEST_WINDOW: Final = timedelta(days=3_650)
 GROWTH: Final = 16.0

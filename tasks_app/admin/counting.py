@@ -21,7 +21,7 @@ Json = dict[str, Any]
 Place = tuple[TaskStatus, int]
 
 EXACT_LIMIT: Final = 10_000
-PATIENCE_SECONDS: Final = 0.04
+PATIENCE_SECONDS: Final = 0.02
 SHORTEST_AGE_SECONDS: Final = 1.5
 # A count is repeated when it is this many times older than it took: counting costs a twentieth of one processor at most.
 AGE_TO_COST: Final = 20

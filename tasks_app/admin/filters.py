@@ -15,7 +15,7 @@ from tasks_app.search import Position
 from tasks_app.states import TaskStatus
 from tasks_app.waiting import NOT_WAITING, REASONS
 
-PAGE_SIZE: Final = 50
+PAGE_SIZE: Final = 40
 MAX_IDS: Final = 200
 VALUE_MAX_LENGTH: Final = 200
 _IDS_MAX_LENGTH: Final = MAX_IDS * 65

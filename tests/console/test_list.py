@@ -103,7 +103,7 @@ def ids(answer: Any) -> list[str]:
 def test_fifty_tasks_a_page_the_newest_first(client: Any, database_name: str) -> None:
     begin = stored.now()
     # Many in each moment, as a batch plants them: the place between two pages is one of them.
-    tasks = [stored.task(createdAt=begin - timedelta(seconds=n // 40)) for n in range(120)]
+    tasks = [stored.task(createdAt=begin - timedelta(seconds=n // 30)) for n in range(100)]
     mongo.sync_database()[TASKS].insert_many(tasks)
     newest_first = [task["_id"] for task in sorted(tasks, key=lambda task: (task["createdAt"], task["_id"]), reverse=True)]
     first = client.get(f"{LIST}?status=QUEUED")
@@ -111,10 +111,10 @@ def test_fifty_tasks_a_page_the_newest_first(client: Any, database_name: str) ->
     second = follow(client, first, "older")
     third = follow(client, second, "older")
     assert third.context["older_query"] is None
-    assert [ids(first), ids(second), ids(third)] == [newest_first[:50], newest_first[50:100], newest_first[100:]]
-    assert ids(follow(client, third, "newer")) == newest_first[50:100]
+    assert [ids(first), ids(second), ids(third)] == [newest_first[:40], newest_first[40:80], newest_first[80:]]
+    assert ids(follow(client, third, "newer")) == newest_first[40:80]
     again = follow(client, follow(client, third, "newer"), "newer")
-    assert ids(again) == newest_first[:50]
+    assert ids(again) == newest_first[:40]
     assert "status=QUEUED" in second.context["older_query"]
 
 
