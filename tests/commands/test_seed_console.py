@@ -150,11 +150,12 @@ def test_the_counts_are_those_of_the_tasks_and_one_type_has_begun_to_fail(run: R
 
 
 def test_shares_follow_zipfs_law_and_writers_have_novels(seeded: str) -> None:
-    by_user = Counter(task["userId"] for task in tasks())
+    # Without the tasks of batches, of which one may be as large as a writer's whole share.
+    by_user = Counter(task["userId"] for task in tasks() if task.get("parentId") is None)
     names = {str(user.pk): user.username for user in User.objects.all()}
     assert sorted(names.values()) == [f"writer-{rank:03}" for rank in range(1, 7)]
     assert set(by_user) == set(names)
-    assert names[max(by_user, key=lambda user: by_user[user])] in ("writer-001", "writer-002")
+    assert names[max(by_user, key=lambda user: by_user[user])] == "writer-001"
     authors = set(mongo.sync_database()[NOVELS].distinct("author"))
     assert authors == set(names)
     assert not any(user.has_usable_password() for user in User.objects.all())
