@@ -131,7 +131,7 @@ def test_everything_needed_works_without_a_script(visit: Open, store: Store, man
     while page.locator(".tab", has_text="Queued").locator(".count").text_content() != "55":  # counts may be some seconds old
         visitor.open()
     page.locator("a[rel=next]").first.click()
-    expect(page.locator("#tasks tbody tr")).to_have_count(6)
+    expect(page.locator("#tasks tbody tr")).to_have_count(16)
     page.fill("#search", "status:queued")
     page.press("#search", "Enter")
     page.locator("input[name=task]").first.check()
