@@ -36,10 +36,11 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A group that was won, under one token: of each task what an attempt needs."""
+    """A group that was won, under one token: of each task what an attempt needs; and whether more may be due than was looked at."""
 
     token: str
     tasks: list[Json]
+    more: bool
 
 
 class Claimer:
@@ -66,9 +67,9 @@ class Claimer:
             quarantine_free: Whether a task that was lost twice may be among them (a worker holds at most one).
         """
         live = await count_live(self._db) if self._limits.any else Live()
-        chosen = await self._choose(slots, live, quarantine_free)
+        chosen, more = await self._choose(slots, live, quarantine_free)
         if not chosen:
-            return Claimed("", [])
+            return Claimed("", [], more)
         token = uuid.uuid4().hex
         ids = [task["_id"] for task in chosen]
         try:
@@ -81,10 +82,10 @@ class Claimer:
             self.unanswered.add(token)
             raise
         place = {task_id: index for index, task_id in enumerate(ids)}
-        return Claimed(token, sorted(won, key=lambda task: place[task["_id"]]))
+        return Claimed(token, sorted(won, key=lambda task: place[task["_id"]]), more)
 
     async def claim_first(self, slots: int, *, quarantine_free: bool = True) -> Claimed:
-        """Take the first due task by one command instead of three: for an idle worker that was woken, whose next claim looks for more.
+        """Take the first due task by one command instead of three: for an idle worker that knows of one that has come.
 
         While something is at its limit it is a whole claim. A task that was lost twice is always left to one.
         """
@@ -100,14 +101,14 @@ class Claimer:
             won = [task] if task is not None else []
             if won and self._limits.any:
                 won = await self._hand_back_excess(won, token)
-            return Claimed(token, await self._drop_orphans(won, token))
+            return Claimed(token, await self._drop_orphans(won, token), more=False)
         except BaseException:
             self.unanswered.add(token)
             raise
 
     # --- which tasks ---
 
-    async def _choose(self, slots: int, live: Live, quarantine_free: bool) -> list[Json]:
+    async def _choose(self, slots: int, live: Live, quarantine_free: bool) -> tuple[list[Json], bool]:
         picker = _Picker(slots, self._limits, live, self._types, quarantine_free)
         # The head of a long queue stays blocked for many claims: a few of it tell, and reading the rest would cost more than all that is claimed.
         looked_at = min(slots, BLOCKED_HEAD) if self._head_blocked else slots
@@ -124,7 +125,7 @@ class Claimer:
         if self._head_blocked and not picker.full and not (self._limits.total and live.total >= self._limits.total):
             await self._look_past(picker, live)
         self._batch_credit -= min(self._batch_credit, sum(task["lane"] == BATCH_LANE for task in picker.taken))
-        return picker.taken
+        return picker.taken, len(head) == looked_at
 
     async def _look_past(self, picker: "_Picker", live: Live) -> None:
         types = sorted(t for t in self._types if not self._type_is_full(t, live))

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
@@ -16,6 +17,8 @@ Json = dict[str, Any]
 # Two open streams cost a busy system a fifth of its throughput (measured), so one is only open while there is nothing to do.
 CLOSE_AFTER_BUSY_SECONDS = 1.0
 REOPEN_SECONDS = 1.0
+# How long a worker leaves a task to the one whose turn it is.
+OTHERS_TURN_SECONDS = 0.1
 
 _QUEUED = TaskStatus.QUEUED.value
 _PIPELINE: list[Json] = [
@@ -25,18 +28,25 @@ _PIPELINE: list[Json] = [
             "$or": [{"fullDocument.status": _QUEUED}, {"updateDescription.updatedFields.status": _QUEUED}],
         }
     },
-    {"$project": {"_id": 1}},
+    {"$project": {"_id": 1, "documentKey": 1}},
 ]
 
 log = get_logger(__name__)
 
 
 class WakeUps:
-    """Tells the claim loop when to look again."""
+    """Tells the claim loop when to look again.
 
-    def __init__(self, db: AsyncDatabase[Json]) -> None:
+    Args:
+        mine: Whether it is this worker's turn to look for a task.
+    """
+
+    def __init__(self, db: AsyncDatabase[Json], mine: Callable[[str], bool]) -> None:
         self._tasks = db[TASKS]
+        self._mine = mine
+        self._later: asyncio.TimerHandle | None = None
         self._event = asyncio.Event()
+        self._hints = 0
         self._whole = False
         self._idle = asyncio.Event()
         self._busy_at = float("-inf")
@@ -56,8 +66,9 @@ class WakeUps:
         self._idle.set()
         await self._event.wait()
         self._event.clear()
-        whole, self._whole = self._whole, False
-        return not whole
+        one = self._hints == 1 and not self._whole
+        self._hints, self._whole = 0, False
+        return one
 
     async def run(self) -> None:
         """Watch the collection whenever the worker is idle, until cancelled."""
@@ -65,11 +76,22 @@ class WakeUps:
             await self._idle.wait()
             try:
                 async with await self._tasks.watch(_PIPELINE, max_await_time_ms=1_000) as stream:
-                    self._event.set()  # something may have come before the stream was open
+                    self.now()  # something may have come before the stream was open
                     while self._idle.is_set() or time.monotonic() - self._busy_at < CLOSE_AFTER_BUSY_SECONDS:
-                        if await stream.try_next() is not None:
-                            self._event.set()
+                        if (event := await stream.try_next()) is not None:
+                            self._came(event["documentKey"]["_id"])
             except PyMongoError as exc:
                 # Not a fault: without the stream, tasks are found by polling.
                 log.debug("change_stream_closed", error=type(exc).__name__)
                 await asyncio.sleep(REOPEN_SECONDS)
+
+    def _came(self, task_id: str) -> None:
+        if self._mine(task_id):
+            self._hints += 1
+            self._event.set()
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(OTHERS_TURN_SECONDS, self._look_after_others)
+
+    def _look_after_others(self) -> None:
+        self._later = None
+        self.now()

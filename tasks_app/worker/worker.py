@@ -40,6 +40,7 @@ from tasks_app.worker.leases import LeaseKeeper
 from tasks_app.worker.limits import Limits
 from tasks_app.worker.outbox import Outbox
 from tasks_app.worker.ticks import tick
+from tasks_app.worker.turns import Turns
 from tasks_app.worker.wakeups import WakeUps
 
 Json = dict[str, Any]
@@ -53,6 +54,7 @@ EXIT_RESERVE_SECONDS = 0.8
 CANCEL_ROUNDS = 8
 STUCK_THREAD_SECONDS = 10.0
 AWAY_SECONDS = 0.5
+VIRTUAL_TIME_SECONDS = 0.1
 
 log = get_logger(__name__)
 
@@ -84,6 +86,8 @@ class Worker:
         self._slot_free = asyncio.Event()
         self._parents: set[str] = set()
         self._families_at = float("-inf")
+        self._served = 0.0  # the largest fair-share key that was claimed here and is not written yet
+        self._advanced_at = float("-inf")
         self._started_at = time.monotonic()
 
     # --- life ---
@@ -145,7 +149,8 @@ class Worker:
         self._leases = LeaseKeeper(db, self.identity.owner, self.settings, self.attempts, self._claimer.unanswered)
         self._shares = FairShares(db)
         self._tally = Tally(db)
-        self._wake = WakeUps(db)
+        self._turns = Turns(db, self.identity.owner, self._clock)
+        self._wake = WakeUps(db, self._turns.mine)
         self._around = Surroundings(
             db=db,
             owner=self.identity.owner,
@@ -244,15 +249,17 @@ class Worker:
                 self.attempts[attempt.task_id] = attempt
                 attempt.start()
             if claimed.tasks:
-                one_came = False
                 self._wake.busy()
-                await self._advance(max(task["fairKey"] for task in claimed.tasks))
-            else:
-                one_came = await self._wake.wait()
+                self._served = max(self._served, *(task["fairKey"] for task in claimed.tasks))
+                if time.monotonic() - self._advanced_at >= VIRTUAL_TIME_SECONDS:
+                    await self._advance()
+            one_came = False if claimed.tasks and claimed.more else await self._wake.wait()
 
-    async def _advance(self, fair_key: float) -> None:
+    async def _advance(self) -> None:
+        """Tell new tasks how far the queue has come. Tasks that come one by one share a write: it is a hint, read no more often than this."""
+        served, self._served, self._advanced_at = self._served, 0.0, time.monotonic()
         try:
-            await self._shares.advance(fair_key)
+            await self._shares.advance(served)
         except mongo.UNAVAILABLE:
             self._leases.lost_contact()
 
@@ -313,6 +320,8 @@ class Worker:
                 raise
 
     async def _do_chores(self) -> None:
+        if self._served:
+            await self._advance()
         chores = await maintenance.chores(self._db)
         if chores.claims:
             self._wake.now()
@@ -349,6 +358,7 @@ class Worker:
             },
             upsert=True,
         )
+        await self._turns.refresh()
 
 
 async def _end(duties: set[asyncio.Task[Any]]) -> None:

@@ -133,7 +133,6 @@ def test_a_strange_content_type_is_415(server: HttpServer, token: dict[str, str]
 @pytest.mark.parametrize(
     "data",
     [
-        b"\r\n\r\n",
         b"GET\r\n\r\n",
         b"nonsense\r\n\r\n",
         b"GET /api/tasks HTTP/9.9\r\n\r\n",
@@ -151,6 +150,10 @@ def test_a_strange_content_type_is_415(server: HttpServer, token: dict[str, str]
 def test_malformed_http_is_never_a_page_nor_a_server_error(server: HttpServer, data: bytes) -> None:
     answer = server.exchange(data)
     assert answer.status < 500 and b"<html" not in answer.body.lower() and b"Traceback" not in answer.body
+
+
+def test_empty_lines_before_a_request_are_passed_over(server: HttpServer) -> None:
+    assert server.exchange(b"\r\n\r\nGET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").status == 200
 
 
 def test_a_connection_that_ends_in_the_middle_harms_nobody(server: HttpServer, token: dict[str, str]) -> None:

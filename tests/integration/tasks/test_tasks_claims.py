@@ -331,6 +331,14 @@ async def test_a_claim_that_is_cut_off_after_its_lease_is_remembered_as_unanswer
     assert held["lease"]["token"] in one.unanswered
 
 
+async def test_a_claim_tells_whether_more_may_be_due(db: Db) -> None:
+    await store(db, *(named(str(n)) for n in range(5)))
+
+    groups = [await claimer(db).claim(slots) for slots in (2, 4, 4)]
+
+    assert [(len(group.tasks), group.more) for group in groups] == [(2, True), (3, False), (0, False)]
+
+
 async def first(db: Db, **limits: Any) -> list[str]:
     """Claim as an idle worker does that was woken, and return the claimed tasks' names."""
     return [doc["parameters"]["tag"] for doc in (await claimer(db, **limits).claim_first(10)).tasks]
@@ -353,6 +361,7 @@ async def test_an_idle_worker_takes_the_head_of_the_queue_and_nothing_else_by_on
     [task] = group.tasks
     kept = await read(db, task["_id"])
     assert (kept["status"], kept["attempt"], kept["lease"]["owner"], kept["lease"]["token"]) == (S.RUNNING, 1, "host:1", group.token)
+    assert not group.more
     assert task["parameters"]["tag"] == "first"
     assert task["startedAt"] == kept["startedAt"]
     assert await first(db) == ["second"]
