@@ -18,6 +18,8 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from ainoval import mongo
+
 THREADS = 40  # they mostly wait for MongoDB; what arrives together shares its waits (tasks_app.intake)
 
 Message = dict[str, Any]
@@ -45,12 +47,14 @@ class ThreadedHandler(ASGIHandler):
 
     async def handle(self, scope: Message, receive: Receive, send: Send) -> None:
         """Handle one request."""
+        loop = asyncio.get_running_loop()
+        mongo.lend(loop)
         try:
             body = await self.read_body(receive)
         except RequestAborted:
             return
         context = contextvars.copy_context()
-        answer: _Answer = await asyncio.get_running_loop().run_in_executor(self._threads, context.run, self._answer, scope, body)
+        answer: _Answer = await loop.run_in_executor(self._threads, context.run, self._answer, scope, body)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 import uuid
 from collections.abc import Iterator
 
@@ -208,6 +209,16 @@ def test_forged_and_expired_tokens_are_refused(writer: User) -> None:
         unsigned,
     ):
         assert status_with(token) == 401, token
+
+
+def test_a_token_that_was_good_a_moment_ago_expires(writer: User) -> None:
+    token = signed(claims_of(writer) | {"exp": int(time.time()) + 2})
+    assert status_with(token) == 200
+    deadline = time.monotonic() + 10
+    while status_with(token) == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert status_with(token) == 401
 
 
 def segment(data: bytes) -> str:
