@@ -90,14 +90,16 @@ async def test_a_submitter_that_gives_up_takes_nobody_with_it(db: Db) -> None:
 
 
 class Inserts(monitoring.CommandListener):
-    """Counts the inserts that the driver sends."""
+    """Counts the inserts and the admissions that the driver sends."""
 
     def __init__(self) -> None:
         self.groups: list[int] = []
+        self.admissions = 0
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         if event.command_name == "insert":
             self.groups.append(len(event.command["documents"]))
+        self.admissions += event.command_name == "findAndModify"
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
 
@@ -121,6 +123,44 @@ async def test_a_crowd_is_stored_by_few_inserts(db: Db) -> None:
 
     assert sum(inserts.groups) == 200
     assert len(inserts.groups) <= 3
+
+
+async def test_who_submits_one_task_after_the_other_is_admitted_for_several_at_once(db: Db) -> None:
+    from pymongo import AsyncMongoClient
+
+    inserts = Inserts()
+    client: AsyncMongoClient[Json] = AsyncMongoClient(mongo.uri(), event_listeners=[inserts])
+    began = stored.now()
+    try:
+        door = Intake(client[db.name])
+
+        def make(key: float, now: datetime) -> Json:
+            return new_task(task_id=new_id(), user_id="alice", task_type="TEST_NOOP", parameters={}, now=now, fair_key=key, priority=0, max_attempts=1)
+
+        for _ in range(40):
+            await door.store("alice", make)
+    finally:
+        await client.close()
+
+    assert inserts.groups == [1] * 40
+    assert inserts.admissions < 20
+    tasks = await db[TASKS].find({}).sort("_id", 1).to_list(None)
+    assert [task["fairKey"] for task in tasks] == [float(key) for key in range(1, 41)]
+    assert all(began - stored.timedelta(seconds=0.1) <= task["availableAt"] <= stored.now() + stored.timedelta(seconds=0.1) for task in tasks)
+
+
+async def test_keys_given_ahead_take_nothing_from_what_the_limits_allow(db: Db, settings: Any) -> None:
+    limited(settings, tasks_submit_rate=100)
+
+    accepted = 0
+    for _ in range(50):
+        await operations.submit("alice", "TEST_NOOP", {})
+        accepted += 1
+    answers = await submit("alice", 100)
+
+    accepted += sum(isinstance(answer, operations.Submitted) for answer in answers)
+    assert 100 <= accepted <= 110  # some come back meanwhile
+    assert await db[TASKS].count_documents({}) == accepted
 
 
 async def test_many_submissions_in_one_call_are_stored_all_or_none(db: Db, settings: Any) -> None:
