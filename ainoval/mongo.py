@@ -185,7 +185,7 @@ def run(coro: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine from synchronous code, on the process's loop for that, and return its result."""
     global _portal
     with _portal_lock:
-        if _portal is None:
+        if _portal is None or _portal.loop.is_closed():  # a lent loop may end before its process does
             _portal = _Portal()
         portal = _portal
     return portal.run(coro)

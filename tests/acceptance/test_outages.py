@@ -3,8 +3,11 @@
 import asyncio
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from ainoval import mongo, mongod
 from tasks_app import operations
 from tasks_app.documents import TASKS
 from tests.conftest import until
+from tests.support import http_server
 from tests.support.cluster import Cluster, count
 from tests.support.environment import DATA_DIR
 from tests.support.submissions import store_many
@@ -114,3 +118,24 @@ async def test_a_cluster_that_is_told_to_stop_during_an_outage_ends_on_time(db: 
         return await count("RUNNING", crashCount=1) == 6
 
     await until(taken_up)
+
+
+def test_a_server_that_is_told_to_stop_while_mongodb_is_silent_ends_with_its_grace(db: Any, tmp_path: Path) -> None:
+    """The graceful time-out is two seconds; an answer of MongoDB would be waited for half a minute."""
+    pid = mongod.running_pid(DATA_DIR)
+    assert pid is not None
+    with ExitStack() as life:
+        server = life.enter_context(http_server.running(tmp_path, mongo.uri(), mongo.database_name()))
+        token = server.log_in("alice")["access"]
+        headers = {"Authorization": f"Bearer {token}"}
+        assert server.request("GET", "/api/tasks", headers=headers).status == 200
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with socket.create_connection(("127.0.0.1", server.port)) as waiting:
+                waiting.sendall(f"GET /api/tasks HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {headers['Authorization']}\r\n\r\n".encode())
+                time.sleep(0.5)
+                told = time.monotonic()
+                life.close()  # SIGTERM, and SIGKILL ten seconds later
+                assert time.monotonic() - told < 6
+        finally:
+            os.kill(pid, signal.SIGCONT)
