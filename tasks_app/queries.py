@@ -1,5 +1,6 @@
 """Reading tasks: one, a page, counts. Every query uses a named index (docs/indexes.md), and nothing here writes."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -102,16 +103,10 @@ async def page(f: TaskFilter, *, page: int, size: int, sort_by: str = "createdAt
     tasks = mongo.database()[TASKS]
     direction = -1 if descending else 1
     query = f.query()
-    items = (
-        await tasks.find(query, SUMMARY_FIELDS, hint=f.index(sort_by))
-        .sort([(sort_by, direction), ("_id", direction)])
-        .skip(page * size)
-        .limit(size)
-        .to_list(None)
-    )
-    if items and len(items) < size:
-        return TaskPage(items, page * size + len(items))  # the last page: its end is the total
-    return TaskPage(items, await _count(mongo.database(), query, f.index("createdAt")))
+    found = tasks.find(query, SUMMARY_FIELDS, hint=f.index(sort_by)).sort([(sort_by, direction), ("_id", direction)]).skip(page * size).limit(size)
+    items, total = await asyncio.gather(found.to_list(None), _count(mongo.database(), query, f.index("createdAt")))
+    # The last page's end is the total, whatever was counted a moment before or after.
+    return TaskPage(items, page * size + len(items) if items and len(items) < size else total)
 
 
 async def _count(db: AsyncDatabase[Json], query: Json, index: str | None) -> int:

@@ -55,6 +55,7 @@ def claim_everything(seed: int, per_user: int, most: int) -> list[tuple[str, str
         while empty < EMPTY_ROUNDS:
             group = await claimer.claim(rng.randint(1, most))
             won += [(task["_id"], group.token) for task in group.tasks]
+            await asyncio.sleep(claimer.pause)  # as a worker does
             if group.tasks:
                 empty = 0
             else:

@@ -30,6 +30,7 @@ CLAIMED_FIELDS = CANDIDATE_FIELDS | dict.fromkeys(
 MAX_STREAMS = 150  # MongoDB merges at most 200 index streams for one sorted $in query
 BLOCKED_HEAD = 20
 HAND_BACK_SECONDS = (0.02, 0.2)
+CONTENTION_SECONDS, MOST_CONTENTION_SECONDS = 0.1, 1.6
 
 log = get_logger(__name__)
 
@@ -56,7 +57,9 @@ class Claimer:
         self._types = frozenset(registry.known_types())
         self._batch_credit = 0.0
         self._head_blocked = False  # the last search had to look past what may not run now
+        self._beaten = 0
         self.limited = limits.any
+        self.pause = 0.0  # seconds until the next claim, if one follows: see `_step_aside`
         self.unanswered: set[str] = set()  # tokens of claims whose reply was lost: the lease keeper hands back what they won
 
     async def claim(self, slots: int, *, quarantine_free: bool = True) -> Claimed:
@@ -67,6 +70,7 @@ class Claimer:
             quarantine_free: Whether a task that was lost twice may be among them (a worker holds at most one).
         """
         live = await count_live(self._db) if self._limits.any else Live()
+        self.pause = 0.0
         chosen, more = await self._choose(slots, live, quarantine_free)
         if not chosen:
             return Claimed("", [], more)
@@ -75,6 +79,7 @@ class Claimer:
         try:
             await lifecycle.execute(self._db, lifecycle.claim(ids, owner=self._owner, token=token, lease_seconds=self._lease_seconds))
             won = await self._tasks.find({"_id": {"$in": ids}, "lease.token": token}, CLAIMED_FIELDS).to_list(None)
+            self._step_aside(len(ids), len(won))
             if won and self._limits.any:
                 won = await self._hand_back_excess(won, token)
             won = await self._drop_orphans(won, token)
@@ -105,6 +110,15 @@ class Claimer:
         except BaseException:
             self.unanswered.add(token)
             raise
+
+    def _step_aside(self, chosen: int, won: int) -> None:
+        """Pause when others took half of what was chosen, longer each time: workers that look at one moment choose the same tasks, and should part."""
+        if 2 * won > chosen:
+            self._beaten = 0
+            return
+        longest = min(CONTENTION_SECONDS * 2**self._beaten, MOST_CONTENTION_SECONDS)
+        self.pause = random.uniform(longest / 4, longest)  # noqa: S311 - no secret
+        self._beaten += 1
 
     # --- which tasks ---
 

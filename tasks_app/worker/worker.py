@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -253,7 +254,13 @@ class Worker:
                 self._served = max(self._served, *(task["fairKey"] for task in claimed.tasks))
                 if time.monotonic() - self._advanced_at >= VIRTUAL_TIME_SECONDS:
                     await self._advance()
-            one_came = False if claimed.tasks and claimed.more else await self._wake.wait()
+            if claimed.more and (claimed.tasks or self._claimer.pause):
+                one_came = False
+                if self._claimer.pause:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._draining.wait(), self._claimer.pause)
+            else:
+                one_came = await self._wake.wait()
 
     async def _advance(self) -> None:
         """Tell new tasks how far the queue has come. Tasks that come one by one share a write: it is a hint, read no more often than this."""

@@ -339,6 +339,32 @@ async def test_a_claim_tells_whether_more_may_be_due(db: Db) -> None:
     assert [(len(group.tasks), group.more) for group in groups] == [(2, True), (3, False), (0, False)]
 
 
+async def test_who_is_beaten_to_most_of_a_group_pauses_longer_each_time_and_who_wins_goes_on(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    await store(db, *(named(str(n)) for n in range(40)))
+    rival, beaten = claimer(db, "host:1"), claimer(db, "host:2")
+    choose = beaten._choose
+    longest: list[float] = []
+
+    async def choose_too_late(*args: Any) -> Any:
+        chosen = await choose(*args)
+        assert len((await rival.claim(8)).tasks) == 8
+        return chosen
+
+    monkeypatch.setattr(beaten, "_choose", choose_too_late)
+    monkeypatch.setattr("tasks_app.worker.claims.random.uniform", lambda least, most: longest.append(most) or most)
+
+    for _ in range(3):
+        group = await beaten.claim(10)  # two of these ten are left
+        assert (len(group.tasks), group.more) == (2, True)
+    monkeypatch.undo()
+
+    assert longest == [0.1, 0.2, 0.4]
+    assert beaten.pause == 0.4
+    assert rival.pause == 0.0
+    assert len((await beaten.claim(5)).tasks) == 5
+    assert beaten.pause == 0.0
+
+
 async def first(db: Db, **limits: Any) -> list[str]:
     """Claim as an idle worker does that was woken, and return the claimed tasks' names."""
     return [doc["parameters"]["tag"] for doc in (await claimer(db, **limits).claim_first(10)).tasks]
