@@ -57,7 +57,7 @@ bench-peers: .venv/run.stamp .venv-peers/made.stamp ## Measure beside Celery, dr
 bench-growth: .venv/run.stamp ## Measure with ten thousand and a million ended tasks and 1, 2 and 4 workers, and plot it into benchmarks/plots
 	@$(BIN)/python -m benchmarks.growth $(ARGS)
 
-torture: .venv/test.stamp ## The reliability scorecard: nine scenarios that kill, stop, cut and contradict; a quarter of an hour
+torture: .venv/test.stamp ## The reliability scorecard: nine scenarios that kill, stop, cut and contradict; ten minutes
 	@$(BIN)/python -m benchmarks.torture $(ARGS)
 
 torture-quick: .venv/test.stamp ## The same in small, in under four minutes
