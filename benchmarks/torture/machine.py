@@ -255,6 +255,19 @@ class PureMachine(RuleBasedStateMachine):
         transition = lifecycle.release(issued.task, self.record(issued))
         self.send(issued, Ending(transition, lambda: self.model.release(issued), frozenset({TaskStatus.RUNNING})))
 
+    def being_cancelled(self) -> list[Issued]:
+        """Return the attempts that somebody wants to stop."""
+        tasks = self.model.tasks
+        return [each for each in self.issued if tasks[each.task].token == each.token and tasks[each.task].status is TaskStatus.CANCELLING]
+
+    @precondition(lambda self: self.being_cancelled())
+    @rule(number=picks)
+    def release_cancelled(self, number: int) -> None:
+        """A worker hands back what somebody has cancelled meanwhile: left to chance, two hundred sequences may have nothing of it."""
+        attempts = self.being_cancelled()
+        issued = attempts[number % len(attempts)]
+        self.send(issued, Ending(lifecycle.release(issued.task, self.record(issued)), lambda: self.model.release(issued), frozenset({TaskStatus.RUNNING})))
+
     @precondition(lambda self: self.issued)
     @rule(number=picks)
     def hand_back(self, number: int) -> None:
