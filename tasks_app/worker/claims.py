@@ -30,7 +30,7 @@ CLAIMED_FIELDS = CANDIDATE_FIELDS | dict.fromkeys(
 MAX_STREAMS = 150  # MongoDB merges at most 200 index streams for one sorted $in query
 BLOCKED_HEAD = 20
 HAND_BACK_SECONDS = (0.02, 0.2)
-CONTENTION_SECONDS, MOST_CONTENTION_SECONDS = 0.1, 1.6
+CONTENTION_SECONDS, CONTENTION_DOUBLINGS = 0.1, 4
 
 log = get_logger(__name__)
 
@@ -116,9 +116,9 @@ class Claimer:
         if 2 * won > chosen:
             self._beaten = 0
             return
-        longest = min(CONTENTION_SECONDS * 2**self._beaten, MOST_CONTENTION_SECONDS)
+        longest = CONTENTION_SECONDS * 2**self._beaten
         self.pause = random.uniform(longest / 4, longest)  # noqa: S311 - no secret
-        self._beaten += 1
+        self._beaten = min(self._beaten + 1, CONTENTION_DOUBLINGS)
 
     # --- which tasks ---
 

@@ -100,7 +100,7 @@ def ids(answer: Any) -> list[str]:
     return [row.task_id for row in answer.context["rows"]]
 
 
-def test_fifty_tasks_a_page_the_newest_first(client: Any, database_name: str) -> None:
+def test_forty_tasks_a_page_the_newest_first(client: Any, database_name: str) -> None:
     begin = stored.now()
     # Many in each moment, as a batch plants them: the place between two pages is one of them.
     tasks = [stored.task(createdAt=begin - timedelta(seconds=n // 30)) for n in range(100)]
