@@ -123,6 +123,11 @@ class ApiSchema(AutoSchema):
     def _is_list_view(self, serializer: Any = None) -> bool:
         return False
 
+    def _get_request_for_media_type(self, serializer: Any, direction: Any = "request") -> Any:
+        schema, required = super()._get_request_for_media_type(serializer, direction)
+        # A form's schema is taken as it is, and its body for optional, whatever fields it requires.
+        return schema, required or (isinstance(serializer, dict) and bool(serializer.get("required")))
+
 
 class BearerScheme(OpenApiAuthenticationExtension):
     """`Authorization: Bearer …`."""

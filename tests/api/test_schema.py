@@ -54,6 +54,18 @@ def test_every_task_type_has_a_path_with_its_own_parameters(document: Json) -> N
         assert executable.Result.__name__ in operation["description"] and executable.Result.__name__ in document["components"]["schemas"]
 
 
+def test_a_body_is_required_where_its_schema_requires_fields(document: Json) -> None:
+    forms = 0
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for media_type, media in operation.get("requestBody", {}).get("content", {}).items():
+                schema = media["schema"]
+                schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+                assert operation["requestBody"].get("required", False) == bool(schema.get("required")), (method, path)
+                forms += media_type == "multipart/form-data"
+    assert forms == 1, "the import's"
+
+
 def test_parameters_with_defaults_are_optional(document: Json) -> None:
     summary = document["components"]["schemas"]["GenerateSummaryParameters"]
     assert summary["required"] == ["sceneId"] and summary["additionalProperties"] is False
