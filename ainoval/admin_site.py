@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.apps import SimpleAdminConfig
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -26,7 +26,10 @@ class ConsoleAdminSite(AdminSite):
         return apps
 
 
-class ConsoleAdminConfig(AdminConfig):
-    """Django's admin app with our site."""
+class ConsoleAdminConfig(SimpleAdminConfig):
+    """Django's admin app with our site.
+
+    `ainoval.urls` has the pages found, not the start of every process: a worker serves none, and would keep them and the API beneath them in memory.
+    """
 
     default_site = "ainoval.admin_site.ConsoleAdminSite"

@@ -9,6 +9,8 @@ from ainoval.api.problem import nothing_here
 from ainoval.api.schema import DocsView, SchemaView
 from tasks_app.api.views import live_workers
 
+admin.autodiscover()
+
 urlpatterns = [
     path("api/auth/token", TokenView.as_view(), name="token"),
     path("api/auth/token/refresh", RefreshView.as_view(), name="token-refresh"),

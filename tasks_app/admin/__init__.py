@@ -1,6 +1,6 @@
 """The staff console in the Django admin: see every task, understand why it waits or failed, act on it safely.
 
-Django imports this package at start. Where things are: `site` (addresses and permissions), `list_page`, `task_page` and `action_pages` (the views),
+Imported with the addresses of the project. Where things are: `site` (addresses and permissions), `list_page`, `task_page` and `action_pages` (the views),
 `guard` (what every page has in common), `reading` (all that is read), `rows` and `details` (documents into plain data for the templates), `actions`
 (what can be done, and whether it can be done now), `audit`, `masking`, `words`.
 """
