@@ -5,6 +5,7 @@ limits in force the leases are counted before (to size the group) and after (two
 """
 
 import random
+import time
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ MAX_STREAMS = 150  # MongoDB merges at most 200 index streams for one sorted $in
 BLOCKED_HEAD = 20
 HAND_BACK_SECONDS = (0.02, 0.2)
 CONTENTION_SECONDS, CONTENTION_DOUBLINGS = 0.1, 4
+LARGE_GROUP, FEW_RIVALS_SHARE = 100, 1 / 8
+FURTHER_GROUPS, FURTHER_SECONDS = 2, 0.2
 
 log = get_logger(__name__)
 
@@ -58,6 +61,7 @@ class Claimer:
         self._batch_credit = 0.0
         self._head_blocked = False  # the last search had to look past what may not run now
         self._beaten = 0
+        self._further_until = float("-inf")
         self.limited = limits.any
         self.pause = 0.0  # seconds until the next claim, if one follows: see `_step_aside`
         self.unanswered: set[str] = set()  # tokens of claims whose reply was lost: the lease keeper hands back what they won
@@ -112,10 +116,19 @@ class Claimer:
             raise
 
     def _step_aside(self, chosen: int, won: int) -> None:
-        """Pause when others took half of what was chosen, longer each time: workers that look at one moment choose the same tasks, and should part."""
+        """Leave the head of the queue to whoever took half of what was chosen there: workers that look at one moment choose the same tasks, and should part.
+
+        Who lost a large group to one or two has room further down for a moment. Many would meet there again, and a small group is not worth the keys that
+        are passed over: they pause, and longer each time.
+        """
         if 2 * won > chosen:
             self._beaten = 0
             return
+        now = time.monotonic()
+        if chosen >= LARGE_GROUP and won >= FEW_RIVALS_SHARE * chosen and now >= self._further_until:
+            self._further_until = now + FURTHER_SECONDS
+            return
+        self._further_until = now
         longest = CONTENTION_SECONDS * 2**self._beaten
         self.pause = random.uniform(longest / 4, longest)  # noqa: S311 - no secret
         self._beaten = min(self._beaten + 1, CONTENTION_DOUBLINGS)
@@ -126,7 +139,7 @@ class Claimer:
         picker = _Picker(slots, self._limits, live, self._types, quarantine_free)
         # The head of a long queue stays blocked for many claims: a few of it tell, and reading the rest would cost more than all that is claimed.
         looked_at = min(slots, BLOCKED_HEAD) if self._head_blocked else slots
-        head = await self._find({}, looked_at)
+        head = await self._head(looked_at)
         # At most one claim's share is saved up: batches that come after a quiet hour must not fill a whole group.
         self._batch_credit = min(self._batch_credit, 1.0) + slots * BATCH_LANE_SHARE
         if len(head) == looked_at and head[-1]["lane"] == SINGLE_LANE and (share := int(self._batch_credit)):
@@ -140,6 +153,13 @@ class Claimer:
             await self._look_past(picker, live)
         self._batch_credit -= min(self._batch_credit, sum(task["lane"] == BATCH_LANE for task in picker.taken))
         return picker.taken, len(head) == looked_at
+
+    async def _head(self, count: int) -> list[Json]:
+        if not self._head_blocked and time.monotonic() < self._further_until:
+            further = await self._find({}, count, skip=FURTHER_GROUPS * count)
+            if len(further) == count:
+                return further
+        return await self._find({}, count)
 
     async def _look_past(self, picker: "_Picker", live: Live) -> None:
         types = sorted(t for t in self._types if not self._type_is_full(t, live))
@@ -180,13 +200,13 @@ class Claimer:
         limit = self._limits.per_type.get(task_type)
         return bool(limit) and live.types[task_type] >= limit  # type: ignore[operator]
 
-    async def _find(self, extra: Json, limit: int, hint: str = "claim") -> list[Json]:
+    async def _find(self, extra: Json, limit: int, hint: str = "claim", skip: int = 0) -> list[Json]:
         query = {
             "status": TaskStatus.QUEUED.value,
             **extra,
             "$expr": {"$lte": ["$availableAt", "$$NOW"]},
         }
-        return await self._tasks.find(query, CANDIDATE_FIELDS).sort(CLAIM_ORDER).limit(limit).hint(hint).to_list(None)
+        return await self._tasks.find(query, CANDIDATE_FIELDS).sort(CLAIM_ORDER).skip(skip).limit(limit).hint(hint).to_list(None)
 
     # --- what must go back ---
 

@@ -339,23 +339,30 @@ async def test_a_claim_tells_whether_more_may_be_due(db: Db) -> None:
     assert [(len(group.tasks), group.more) for group in groups] == [(2, True), (3, False), (0, False)]
 
 
-async def test_who_is_beaten_to_most_of_a_group_pauses_longer_each_time_and_who_wins_goes_on(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
-    await store(db, *(named(str(n)) for n in range(40)))
-    rival, beaten = claimer(db, "host:1"), claimer(db, "host:2")
+def beaten_by(db: Db, rival: Claimer, takes: int, monkeypatch: pytest.MonkeyPatch) -> Claimer:
+    """A claimer whose choice a rival is always quicker to claim from."""
+    beaten = claimer(db, "host:beaten")
     choose = beaten._choose
-    longest: list[float] = []
 
     async def choose_too_late(*args: Any) -> Any:
         chosen = await choose(*args)
-        assert len((await rival.claim(8)).tasks) == 8
+        await rival.claim(takes)
         return chosen
 
     monkeypatch.setattr(beaten, "_choose", choose_too_late)
+    return beaten
+
+
+async def test_who_is_beaten_to_nearly_all_of_a_group_pauses_longer_each_time_and_who_wins_goes_on(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    await store(db, *(named(str(n)) for n in range(40)))
+    rival = claimer(db, "host:rival")
+    beaten = beaten_by(db, rival, 9, monkeypatch)
+    longest: list[float] = []
     monkeypatch.setattr("tasks_app.worker.claims.random.uniform", lambda least, most: longest.append(most) or most)
 
     for _ in range(3):
-        group = await beaten.claim(10)  # two of these ten are left
-        assert (len(group.tasks), group.more) == (2, True)
+        group = await beaten.claim(10)  # one of these ten is left
+        assert (len(group.tasks), group.more) == (1, True)
     monkeypatch.undo()
 
     assert longest == [0.1, 0.2, 0.4]
@@ -366,6 +373,32 @@ async def test_who_is_beaten_to_most_of_a_group_pauses_longer_each_time_and_who_
     for _ in range(2_000):  # a worker that is beaten for days goes on
         beaten._step_aside(1, 0)
     assert beaten.pause <= 1.6
+
+
+async def test_who_loses_half_of_a_large_group_to_a_rival_leaves_it_the_head_of_the_queue_for_a_moment(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    await store(db, *(named(f"{n:02}", fairKey=float(n)) for n in range(100)))
+    beaten = beaten_by(db, claimer(db, "host:rival"), 6, monkeypatch)
+    monkeypatch.setattr("tasks_app.worker.claims.LARGE_GROUP", 10)
+
+    async def won() -> list[str]:
+        return [doc["parameters"]["tag"] for doc in (await beaten.claim(10)).tasks]
+
+    assert await won() == ["06", "07", "08", "09"]
+    assert beaten.pause == 0.0
+    assert await won() == [str(n) for n in range(30, 40)], "two groups were left: the rival took the first six of them"
+    beaten._further_until = 0.0
+    assert (await won())[0] == "22", "the moment is over: at the head again"
+
+
+async def test_who_leaves_a_rival_the_head_takes_it_when_the_queue_is_no_longer_than_that(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    await store(db, *(named(str(n)) for n in range(35)))
+    beaten = beaten_by(db, claimer(db, "host:rival"), 6, monkeypatch)
+    monkeypatch.setattr("tasks_app.worker.claims.LARGE_GROUP", 10)
+    assert len((await beaten.claim(10)).tasks) == 4
+    monkeypatch.undo()
+    assert beaten._further_until > 0
+
+    assert [len((await beaten.claim(10)).tasks) for _ in range(4)] == [10, 10, 5, 0]
 
 
 async def first(db: Db, **limits: Any) -> list[str]:
