@@ -75,7 +75,7 @@ _UNLESS_THE_URI_SAYS: Json = {
     "appname": "ainoval",
 }
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncMongoClient[Json]] = WeakKeyDictionary()
+_databases: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncDatabase[Json]] = WeakKeyDictionary()
 _database_name: str | None = None
 
 
@@ -123,18 +123,19 @@ def use_database(name: str | None) -> None:
 
 def database() -> AsyncDatabase[Json]:
     """Return the database through the running event loop's own client; writes are majority and journaled."""
-    loop = asyncio.get_running_loop()
-    client = _clients.get(loop)
-    if client is None:
-        client = _clients[loop] = AsyncMongoClient(uri(), **client_options(uri()))
-    return client[database_name()]
+    loop, name = asyncio.get_running_loop(), database_name()
+    found = _databases.get(loop)
+    if found is None or found.name != name:
+        client: AsyncMongoClient[Json] = found.client if found is not None else AsyncMongoClient(uri(), **client_options(uri()))
+        found = _databases[loop] = client[name]
+    return found
 
 
 async def close() -> None:
     """Close the running loop's client; the next `database()` opens a new one."""
-    client = _clients.pop(asyncio.get_running_loop(), None)
-    if client is not None:
-        await client.close()
+    found = _databases.pop(asyncio.get_running_loop(), None)
+    if found is not None:
+        await found.client.close()
 
 
 class _Portal:
@@ -226,10 +227,10 @@ def ping() -> bool:
 
 def _forget_after_fork() -> None:
     # A child's copies of the parent's sockets and threads are not its own: drop them unclosed, so that the parent's stay usable.
-    global _portal, _sync_client, _portal_lock, _clients
+    global _portal, _sync_client, _portal_lock, _databases
     _portal = None
     _portal_lock = threading.Lock()
-    _clients = WeakKeyDictionary()
+    _databases = WeakKeyDictionary()
     if _sync_client is not None:
         mongoengine.connection._connections.clear()
         mongoengine.connection._dbs.clear()

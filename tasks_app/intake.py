@@ -91,9 +91,11 @@ class Intake:
         by_user: dict[str, list[_Arrival]] = {}
         for arrival in group:
             by_user.setdefault(arrival.user_id, []).append(arrival)
-        admitted: list[tuple[_Arrival, Json]] = []
-        for each in await asyncio.gather(*(self._admit(user_id, arrivals) for user_id, arrivals in by_user.items())):
-            admitted += each
+        if len(by_user) == 1:  # mostly: a task for each user would cost as much as the rest of this
+            [(user_id, arrivals)] = by_user.items()
+            admitted = await self._admit(user_id, arrivals)
+        else:
+            admitted = sum(await asyncio.gather(*(self._admit(user_id, arrivals) for user_id, arrivals in by_user.items())), [])
         if not admitted:
             return
         refused = await self._insert([document for _, document in admitted])
@@ -159,6 +161,6 @@ def intake(db: AsyncDatabase[Json]) -> Intake:
     """Return the running loop's intake into this database."""
     loop = asyncio.get_running_loop()
     found = _intakes.get(loop)
-    if found is None or found.db != db:
+    if found is None or found.db is not db:
         found = _intakes[loop] = Intake(db)
     return found

@@ -13,6 +13,7 @@ from pymongo.errors import DuplicateKeyError
 
 from ainoval import mongo
 from ainoval.ai.apps import configured_profiles
+from ainoval.ai.profiles import Profiles
 from ainoval.ai.service import AIService
 from ainoval.ids import derived_id, new_id
 from ainoval.logs import get_logger
@@ -41,10 +42,17 @@ class Submitted:
     replayed: bool = False
 
 
+_services: tuple[AsyncDatabase[Json], Profiles, Services] | None = None
+
+
 def services() -> Services:
     """Return the domain as the edges may use it (no AI is called here: profiles are looked up, that is all)."""
-    db = mongo.database()
-    return Services(NovelService(db), SceneService(db), AIService(configured_profiles()))
+    global _services
+    db, profiles = mongo.database(), configured_profiles()
+    # Each submission asks. By identity: the clients of two loops are equal to each other.
+    if _services is None or _services[0] is not db or _services[1] is not profiles:
+        _services = (db, profiles, Services(NovelService(db), SceneService(db), AIService(profiles)))
+    return _services[2]
 
 
 # --- submit ---

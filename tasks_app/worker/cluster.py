@@ -9,6 +9,7 @@ watches its parent. Tasks come from MongoDB, so there is no pusher and no monito
 
 import multiprocessing
 import os
+import select
 import signal
 import threading
 import time
@@ -37,7 +38,6 @@ STARTING_SECONDS = 60.0
 QUICK_DEATH_SECONDS = 2.0
 QUICK_DEATH_PAUSE_SECONDS = 1.0
 STOP_RESERVE_SECONDS = 0.6  # for handing back; with what the processes need to end, the cluster has gone a second after the grace
-STOP_LOOK_SECONDS = 0.1
 TELL_AGAIN_SECONDS = 0.25
 STAT_SECONDS = 1.0  # django-q2 keeps it for three
 
@@ -68,18 +68,19 @@ class _StopFlag:
 
     def __init__(self) -> None:
         self._is_set = False
+        self._hears, self._tells = os.pipe()  # what wakes a wait: a sleep goes on after a signal
 
     def set(self) -> None:
-        self._is_set = True
+        if not self._is_set:
+            self._is_set = True
+            os.write(self._tells, b"!")
 
     def is_set(self) -> bool:
         return self._is_set
 
     def wait(self, seconds: float) -> bool:
         """Wait until it is set, at most so long; return whether it is."""
-        deadline = time.monotonic() + seconds
-        while not self._is_set and (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(left, STOP_LOOK_SECONDS))
+        select.select([self._hears], [], [], seconds)
         return self._is_set
 
 
