@@ -95,7 +95,8 @@ class Intake:
             [(user_id, arrivals)] = by_user.items()
             admitted = await self._admit(user_id, arrivals)
         else:
-            admitted = sum(await asyncio.gather(*(self._admit(user_id, arrivals) for user_id, arrivals in by_user.items())), [])
+            each = await asyncio.gather(*(self._admit(user_id, arrivals) for user_id, arrivals in by_user.items()))
+            admitted = [one for of_user in each for one in of_user]
         if not admitted:
             return
         refused = await self._insert([document for _, document in admitted])
