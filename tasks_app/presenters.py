@@ -18,7 +18,7 @@ _PROGRESS = ("percentage", "message", "current", "total")
 
 def instant(value: datetime | None) -> str | None:
     """Return a moment as ISO 8601 in UTC with milliseconds and a Z."""
-    return None if value is None else value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+    return None if value is None else value.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def summary(task: Mapping[str, Any], facts: WaitingFacts) -> Json:
