@@ -66,7 +66,8 @@ def _arq(slots: int) -> Way:
 
 
 def _huey(kind: str, workers: int, consumers: int) -> Way:
-    return Way((("huey_consumer", f"{APPS}.huey_app.huey", "-k", kind, "-w", str(workers), "-q"),) * consumers)
+    command = ("huey_consumer", f"{APPS}.huey_app.huey", "-k", kind, "-w", str(workers), "-q")
+    return Way((command,) * consumers, {"BENCH_GREENLETS": "wanted"} if kind == "greenlet" else {})
 
 
 def _django_q2(workers: int) -> Way:

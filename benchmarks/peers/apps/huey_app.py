@@ -2,6 +2,11 @@
 
 import os
 
+if os.environ.get("BENCH_GREENLETS"):  # its consumer leaves this to the application, and it must come first
+    from gevent import monkey
+
+    monkey.patch_all()
+
 from huey import RedisHuey
 
 from benchmarks.peers.apps import bodies
