@@ -64,6 +64,8 @@ parameters = {{ "body.chapterId" = {{ dictionary = "chapters", probability = 0.8
 # Some of what a document accepts is refused for what is stored, or for what JSON Schema cannot say: fuzz_checks names those cases, and takes no others.
 [checks]
 positive_data_acceptance.enabled = false
+# A body that does not fit may be too large as well, and is refused for that before it is read.
+negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 428, 429]
 """
 
 
