@@ -91,7 +91,7 @@ class Intake:
         by_user: dict[str, list[_Arrival]] = {}
         for arrival in group:
             by_user.setdefault(arrival.user_id, []).append(arrival)
-        if len(by_user) == 1:  # mostly: a task for each user would cost as much as the rest of this
+        if len(by_user) == 1:  # mostly: then no task of its own is needed
             [(user_id, arrivals)] = by_user.items()
             admitted = await self._admit(user_id, arrivals)
         else:

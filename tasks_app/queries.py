@@ -116,7 +116,7 @@ async def _count(db: AsyncDatabase[Json], query: Json, index: str | None) -> int
     if known and time.monotonic() - known[0] < COUNT_AGE_SECONDS:
         return known[1]
     options: Json = {"hint": index} if index else {}
-    # The aggregation that `count_documents` sends takes a third longer for each key.
+    # The aggregation that `count_documents` sends takes a third longer for each key. The driver does not repeat a command whose connection was lost.
     total: int = (await db.command("count", TASKS, query=query, **options))["n"]
     if total > EXACT_COUNT:
         if len(_counts) > 1_000:

@@ -379,6 +379,7 @@ async def test_who_loses_half_of_a_large_group_to_a_rival_leaves_it_the_head_of_
     await store(db, *(named(f"{n:02}", fairKey=float(n)) for n in range(100)))
     beaten = beaten_by(db, claimer(db, "host:rival"), 6, monkeypatch)
     monkeypatch.setattr("tasks_app.worker.claims.LARGE_GROUP", 10)
+    monkeypatch.setattr("tasks_app.worker.claims.FURTHER_SECONDS", 60.0)
 
     async def won() -> list[str]:
         return [doc["parameters"]["tag"] for doc in (await beaten.claim(10)).tasks]
@@ -394,6 +395,7 @@ async def test_who_leaves_a_rival_the_head_takes_it_when_the_queue_is_no_longer_
     await store(db, *(named(str(n)) for n in range(35)))
     beaten = beaten_by(db, claimer(db, "host:rival"), 6, monkeypatch)
     monkeypatch.setattr("tasks_app.worker.claims.LARGE_GROUP", 10)
+    monkeypatch.setattr("tasks_app.worker.claims.FURTHER_SECONDS", 60.0)
     assert len((await beaten.claim(10)).tasks) == 4
     monkeypatch.undo()
     assert beaten._further_until > 0
