@@ -35,7 +35,8 @@ def parse(text: str) -> Search:
     for match in _WORD.finditer(text[:MAX_LENGTH]):
         name, value = match["name"], _value(match)
         if name is None:
-            search.words.append(value)
+            if value:  # there is an empty one after a value that ends with a colon
+                search.words.append(value)
             continue
         qualifier = _ALIASES.get(name.lower(), name.lower())
         if qualifier not in QUALIFIERS:

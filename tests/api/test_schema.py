@@ -2,17 +2,21 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import reverse
+from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import ValidationError
 
+from ainoval.api import schema
 from tasks_app import registry
 
 Api = Callable[[Any], Any]
@@ -23,6 +27,7 @@ pytestmark = pytest.mark.usefixtures("database_name", "db_access")
 
 @pytest.fixture
 def document() -> Json:
+    schema.document.cache_clear()
     answer = Client().get("/api/schema")
     assert answer.status_code == 200 and answer["Content-Type"] == "application/json"
     loaded: Json = json.loads(answer.content)
@@ -32,6 +37,31 @@ def document() -> Json:
 def test_the_document_is_valid_openapi_3_1(document: Json) -> None:
     assert document["openapi"] == "3.1.0"
     OpenAPIV31SpecValidator(document).validate()
+
+
+@pytest.mark.parametrize("query", ["version=%0a", "version=2", "lang=%00", "lang=zh-hans", "format=yaml"])
+def test_the_document_is_the_same_whatever_is_asked_for(document: Json, query: str) -> None:
+    answer = Client().get(f"/api/schema?{query}", headers={"Accept-Language": "zh-hans"})
+    assert answer.status_code == 200 and json.loads(answer.content) == document
+
+
+def test_the_document_is_generated_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, most = 0, []
+
+    def generate(generator: SchemaGenerator, public: bool) -> Json:
+        nonlocal inside
+        inside += 1
+        most.append(inside)
+        time.sleep(0.05)
+        inside -= 1
+        return {"openapi": "3.1.0"}
+
+    monkeypatch.setattr(SchemaGenerator, "get_schema", generate)
+    schema.document.cache_clear()
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: Client().get("/api/schema").status_code, range(4)))
+    schema.document.cache_clear()
+    assert answers == [200] * 4 and most == [1]
 
 
 def test_no_two_paths_have_the_same_shape(document: Json) -> None:
@@ -59,9 +89,9 @@ def test_a_body_is_required_where_its_schema_requires_fields(document: Json) -> 
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             for media_type, media in operation.get("requestBody", {}).get("content", {}).items():
-                schema = media["schema"]
-                schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
-                assert operation["requestBody"].get("required", False) == bool(schema.get("required")), (method, path)
+                body = media["schema"]
+                body = document["components"]["schemas"][body["$ref"].rpartition("/")[2]] if "$ref" in body else body
+                assert operation["requestBody"].get("required", False) == bool(body.get("required")), (method, path)
                 forms += media_type == "multipart/form-data"
     assert forms == 1, "the import's"
 
@@ -145,8 +175,8 @@ def test_answers_are_as_described(document: Json, api: Api, alice: Any) -> None:
         "/health/live": "/health/live",
         "/health/ready": "/health/ready",
     }.items():
-        schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-        Draft202012Validator({**schema, "components": document["components"]}).validate(client.get(address).json())
+        answer = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        Draft202012Validator({**answer, "components": document["components"]}).validate(client.get(address).json())
     missing = document["paths"]["/api/tasks/{taskId}"]["get"]["responses"]["404"]["content"]["application/problem+json"]["schema"]
     Draft202012Validator({**missing, "components": document["components"]}).validate(client.get("/api/tasks/x").json())
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.http import QueryDict
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks_app.admin import ages, json_trees, masking, parameter_form, qualifiers, tabs
@@ -79,6 +79,8 @@ def test_no_search_raises(text: str) -> None:
 VALUES = st.text(min_size=1, max_size=20).map(lambda text: text.replace("\0", "").encode("utf-8", "replace").decode().strip()).filter(bool)
 
 
+@example(values={"user": ":"}, status="")
+@example(values={"user": "a:", "error": "b"}, status="")
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(("user", "type", "error", "parent", "about"), VALUES)), st.sampled_from(["", *TaskStatus]))
 def test_a_state_survives_its_address_and_its_words(values: dict[str, str], status: str) -> None:
     state = ListState.of(values | {"status": status})
