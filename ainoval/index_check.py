@@ -6,6 +6,7 @@ from typing import Any
 
 from pymongo import IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.database import Database
 
 from ainoval import indexes
 
@@ -92,3 +93,16 @@ async def create_missing(db: AsyncDatabase[Json], comparisons: Sequence[Comparis
             await db[comparison.collection].create_indexes([index.model() for index in comparison.missing])
             count += len(comparison.missing)
     return count
+
+
+def drop_different(database: Database[Json]) -> list[str]:
+    """Drop each index that has a declared one's name and is another; return their names. For a server of the project's own, whose indexes are soon built."""
+    dropped = []
+    for collection, wanted in declared().items():
+        information = database[collection].index_information()
+        for index in wanted:
+            there = information.get(index.name)
+            if there is not None and Index.of(index.name, there["key"], there) != index:
+                database[collection].drop_index(index.name)
+                dropped.append(f"{collection}.{index.name}")
+    return dropped

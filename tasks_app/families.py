@@ -13,7 +13,7 @@ from ainoval.ids import derived_id
 from ainoval.logs import get_logger
 from tasks_app import lifecycle, registry, states, tally
 from tasks_app.conf import CHILDREN_OUTLIVE, task_settings
-from tasks_app.documents import BATCH_LANE, TASKS, new_task
+from tasks_app.documents import BATCH_LANE, LEASED_STATUS, TASKS, new_task
 from tasks_app.errors import UnknownTaskType
 from tasks_app.executable import ChildOutcome, ChildTask, Services
 from tasks_app.fairness import FairShares
@@ -110,7 +110,7 @@ async def roll_up(db: AsyncDatabase[Json], parent_ids: Sequence[str] | None = No
     Returns:
         How many parents ended.
     """
-    query: Json = {"status": {"$in": sorted(states.LEASED)}, "lease.owner": None, "children.total": {"$exists": True}}
+    query: Json = {"status": LEASED_STATUS, "lease.owner": None, "children.total": {"$exists": True}}
     if parent_ids is not None:
         query["_id"] = {"$in": list(parent_ids)}
     fields = {

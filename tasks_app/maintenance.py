@@ -1,6 +1,7 @@
 """Sweeps that any process may run, as often as it likes: each repeats its condition inside the write."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
@@ -8,7 +9,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from ainoval.logs import get_logger
 from tasks_app import lifecycle, registry, states, tally
 from tasks_app.conf import task_settings
-from tasks_app.documents import CLAIM_ORDER, LANES, TASKS, WORKERS
+from tasks_app.documents import CLAIM_ORDER, LANES, LEASED_STATUS, TASKS, WORKERS
 from tasks_app.states import TaskStatus
 
 Json = dict[str, Any]
@@ -28,30 +29,41 @@ class Chores:
     families: bool  # parents await children
 
 
-def chores_pipeline() -> list[Json]:
-    """Return the search of `chores`, for the index `active`: one document for each kind of work that there is, named in `_id`."""
-    leased: list[Json] = [
-        {"$match": {"status": {"$in": sorted(states.LEASED)}}},
-        {"$group": {"_id": {"$gt": ["$lease.owner", None]}, "expiresAt": {"$min": "$lease.expiresAt"}}},
-        {"$match": {"$expr": {"$lt": ["$expiresAt", "$$NOW"]}}},  # also true of parents, which have no lease
-        {"$project": {"_id": {"$cond": ["$_id", "losses", "families"]}}},
+def chores_pipeline(now: datetime) -> list[Json]:
+    """Return the search of `chores`, for the index `active`: one document for each kind of work that there is, named in `_id`.
+
+    Each search is a few steps in an index, however many tasks are running: the first key of each lease owner is the lease that runs out first.
+    """
+    leased = {"status": LEASED_STATUS, "lease.owner": {"$gt": ""}, "lease.expiresAt": {"$lt": now}}
+    parents = {"status": LEASED_STATUS, "lease.owner": None}
+    by_lease = {"status": 1, "lease.owner": 1, "lease.expiresAt": 1}  # as `active` is ordered
+    queued: Json = {"status": TaskStatus.QUEUED.value, "lane": {"$in": LANES}, "$expr": {"$lte": ["$availableAt", "$$NOW"]}}
+    return [
+        *_any("losses", leased, by_lease),
+        _or_any("families", parents, by_lease),
+        _or_any("claims", queued, CLAIM_ORDER),
+        _or_any("retries", lifecycle.promote().filter, by_lease | {"availableAt": 1}),
     ]
-    queued = {"status": TaskStatus.QUEUED.value, "lane": {"$in": LANES}, "$expr": {"$lte": ["$availableAt", "$$NOW"]}}
-    # The orders tell the server which index is meant: the hint reaches the first search only.
-    return [*leased, _any("claims", queued, CLAIM_ORDER), _any("retries", lifecycle.promote().filter, {"availableAt": 1})]
 
 
-def _any(name: str, search: Json, order: Json) -> Json:
-    found: list[Json] = [{"$match": search}, {"$sort": order}, {"$limit": 1}, {"$project": {"_id": {"$literal": name}}}]
-    return {"$unionWith": {"coll": TASKS, "pipeline": found}}
+def _any(name: str, search: Json, order: Json) -> list[Json]:
+    return [{"$match": search}, {"$sort": order}, {"$limit": 1}, {"$project": {"_id": {"$literal": name}}}]
 
 
-async def chores(db: AsyncDatabase[Json]) -> Chores:
+def _or_any(name: str, search: Json, order: Json) -> Json:
+    # The order tells the server which index is meant: the hint reaches the first search only.
+    return {"$unionWith": {"coll": TASKS, "pipeline": _any(name, search, order)}}
+
+
+async def chores(db: AsyncDatabase[Json], now: datetime) -> Chores:
     """Look what there is to do, by one command where each duty would need its own: what an idle worker costs is the number of its commands.
 
     For waking who does it, not for deciding: each repeats its condition.
+
+    Args:
+        now: The server's time, about. (Compared with `$$NOW`, leases could not be found by index.)
     """
-    found = {kind["_id"] async for kind in await db[TASKS].aggregate(chores_pipeline(), hint="active")}
+    found = {kind["_id"] async for kind in await db[TASKS].aggregate(chores_pipeline(now), hint="active")}
     return Chores(**{name: name in found for name in Chores.__slots__})
 
 

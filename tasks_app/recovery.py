@@ -11,7 +11,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from tasks_app import families, maintenance, states
 from tasks_app.bulk import GROUP
-from tasks_app.documents import BATCH_LANE, TASKS
+from tasks_app.documents import BATCH_LANE, LEASED_STATUS, TASKS
 from tasks_app.states import TaskStatus
 
 Json = dict[str, Any]
@@ -81,7 +81,7 @@ async def recover(db: AsyncDatabase[Json], *, expired_for_seconds: float, mark_f
 
 
 async def _finished_batches(db: AsyncDatabase[Json]) -> int:
-    awaiting = {"status": {"$in": sorted(states.LEASED)}, "lease.owner": None, "children.total": {"$exists": True}}
+    awaiting = {"status": LEASED_STATUS, "lease.owner": None, "children.total": {"$exists": True}}
     totals = {parent["_id"]: parent["children"]["total"] async for parent in db[TASKS].find(awaiting, {"children.total": 1}, hint="active")}
     count = 0
     ids = sorted(totals)

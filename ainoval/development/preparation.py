@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from ainoval import indexes, mongo, mongod
+from ainoval import index_check, indexes, mongo, mongod
 from ainoval.development.users import Login, ensure_users
 
 DEV_LOCK = "dev.lock"
@@ -46,6 +46,8 @@ def prepare_databases() -> int:
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
         if plan:
             call_command("migrate", verbosity=0, interactive=False)
+        if settings.AINOVAL.mongodb_uri is None:
+            index_check.drop_different(mongo.sync_database())  # those of an earlier version
         indexes.ensure_indexes()
     connection.close()
     return len(plan)

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from tasks_app import states
 from tasks_app.conf import MAX_ATTEMPT_RECORDS, MAX_LOSSES
+from tasks_app.documents import LEASED_STATUS
 from tasks_app.lifecycle.transition import Json, S, Transition, after_now, expiry, from_states
 
 
@@ -36,7 +36,7 @@ def renew(owner: str, tokens: Sequence[str], *, lease_seconds: float) -> Transit
     """Extend the leases that this worker holds, also those that ran out while nobody else took the task."""
     return Transition(
         "renew",
-        {"status": {"$in": sorted(states.LEASED)}, "lease.owner": owner, "lease.token": {"$in": list(tokens)}},
+        {"status": LEASED_STATUS, "lease.owner": owner, "lease.token": {"$in": list(tokens)}},
         [{"$set": {"lease.expiresAt": after_now(lease_seconds)}}],
         many=True,
     )
@@ -46,7 +46,7 @@ def expire_leases_of(owner: str) -> Transition:
     """End the leases of a worker that is known to be dead, so that the next sweep recovers its tasks."""
     return Transition(
         "expire",
-        {"status": {"$in": sorted(states.LEASED)}, "lease.owner": owner},
+        {"status": LEASED_STATUS, "lease.owner": owner},
         [{"$set": {"lease.expiresAt": after_now(-1.0)}}],
         many=True,
     )

@@ -9,9 +9,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval import mongo
 from ainoval.logs import get_logger
-from tasks_app import lifecycle, states
+from tasks_app import lifecycle
 from tasks_app.conf import CANCEL_POLL_SECONDS, TaskSettings
-from tasks_app.documents import TASKS
+from tasks_app.documents import LEASED_STATUS, TASKS
 from tasks_app.states import TaskStatus
 from tasks_app.worker.ticks import tick
 
@@ -90,7 +90,7 @@ class LeaseKeeper:
         tokens = sorted({attempt.token for attempt in mine.values()})
         if tokens:
             await lifecycle.execute(self._db, lifecycle.renew(self._owner, tokens, lease_seconds=self._settings.lease_seconds))
-        leased = {"status": {"$in": sorted(states.LEASED)}, "lease.owner": self._owner}
+        leased = {"status": LEASED_STATUS, "lease.owner": self._owner}
         held = {doc["_id"]: doc async for doc in self._tasks.find(leased, {"lease.token": 1, "status": 1, "startedAt": 1}, hint="active")}
         if self._missed:
             self._missed = False

@@ -8,9 +8,9 @@ from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
 
-from tasks_app import registry, states
+from tasks_app import registry
 from tasks_app.conf import TaskSettings
-from tasks_app.documents import TASKS
+from tasks_app.documents import LEASED_STATUS, TASKS
 
 Json = dict[str, Any]
 
@@ -98,7 +98,7 @@ async def count_live(db: AsyncDatabase[Json]) -> Live:
     cursor = await db[TASKS].aggregate(
         [
             # Parents that await their children are RUNNING without a lease: they hold no slot.
-            {"$match": {"status": {"$in": sorted(states.LEASED)}, "lease.owner": {"$gt": ""}}},
+            {"$match": {"status": LEASED_STATUS, "lease.owner": {"$gt": ""}}},
             {
                 "$group": {
                     "_id": {"userId": "$userId", "taskType": "$taskType", "resource": "$resource"},

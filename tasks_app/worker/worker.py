@@ -329,7 +329,7 @@ class Worker:
     async def _do_chores(self) -> None:
         if self._served:
             await self._advance()
-        chores = await maintenance.chores(self._db)
+        chores = await maintenance.chores(self._db, self._clock.now())
         if chores.claims:
             self._wake.now()
         if chores.retries and await lifecycle.execute(self._db, lifecycle.promote()):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core.management.base import CommandError
 
-from ainoval import mongo
+from ainoval import index_check, mongo
 from tasks_app.documents import TASKS
 from tests.support.databases import own_database
 
@@ -82,3 +82,13 @@ def test_an_extra_index_is_reported_and_fails_only_the_check(run: Run) -> None:
     with pytest.raises(CommandError):
         run("ensure_indexes", "--check")
     assert "mine" in mongo.sync_database()[TASKS].index_information()
+
+
+def test_an_index_of_an_earlier_version_is_made_anew_where_the_server_is_the_projects_own(run: Run) -> None:
+    tasks = mongo.sync_database()[TASKS]
+    tasks.drop_index("active")
+    tasks.create_index([("status", 1), ("lease.owner", 1), ("availableAt", 1)], name="active")
+    assert index_check.drop_different(mongo.sync_database()) == [f"{TASKS}.active"]
+    assert index_check.drop_different(mongo.sync_database()) == []
+    run("ensure_indexes")
+    assert list(tasks.index_information()["active"]["key"])[:3] == [("status", 1), ("lease.owner", 1), ("lease.expiresAt", 1)]

@@ -16,19 +16,19 @@ NOTHING = Chores(claims=False, retries=False, losses=False, families=False)
 
 
 async def found(db: Db) -> set[str]:
-    chores = await maintenance.chores(db)
+    chores = await maintenance.chores(db, stored.now())
     return {name for name in Chores.__slots__ if getattr(chores, name)}
 
 
 async def test_nothing_is_found_where_nothing_is_due(db: Db) -> None:
-    assert await maintenance.chores(db) == NOTHING
+    assert await maintenance.chores(db, stored.now()) == NOTHING
     later = stored.now() + stored.timedelta(seconds=60)
     await stored.queued(db, availableAt=later)
     await stored.running(db)
     await stored.change(db, stored.retry(await stored.running(db), delay=60))
     for status in (S.COMPLETED, S.FAILED, S.CANCELLED):
         await db[TASKS].insert_one(stored.task() | {"status": status.value})
-    assert await maintenance.chores(db) == NOTHING
+    assert await maintenance.chores(db, stored.now()) == NOTHING
 
 
 async def test_a_queued_task_is_found_when_it_is_due_in_either_lane(db: Db) -> None:
@@ -56,18 +56,21 @@ async def test_a_parent_that_awaits_children_is_found_and_is_no_loss(db: Db, sta
     assert await found(db) == {"families"}
 
 
-async def test_the_look_reads_what_is_leased_and_one_queued_task(db: Db) -> None:
+async def test_the_look_reads_a_few_keys_however_much_there_is(db: Db) -> None:
+    later = stored.now() + stored.timedelta(seconds=60)
     await db[TASKS].insert_many([stored.task() | {"status": S.COMPLETED.value} for _ in range(2_000)])
     await db[TASKS].insert_many([stored.task() for _ in range(300)])
-    lease = {"owner": "somebody", "token": "t", "expiresAt": stored.now() + stored.timedelta(seconds=60)}
-    await db[TASKS].insert_many([stored.task() | {"status": S.RUNNING.value, "lease": lease} for _ in range(200)])
+    await db[TASKS].insert_many([stored.task() | {"status": S.RETRYING.value, "availableAt": later} for _ in range(300)])
+    for owner in ("one", "two"):
+        lease = {"owner": owner, "token": "t", "expiresAt": later}
+        await db[TASKS].insert_many([stored.task() | {"status": S.RUNNING.value, "lease": lease} for _ in range(200)])
 
-    command = {"aggregate": TASKS, "pipeline": maintenance.chores_pipeline(), "cursor": {}, "hint": "active"}
+    command = {"aggregate": TASKS, "pipeline": maintenance.chores_pipeline(stored.now()), "cursor": {}, "hint": "active"}
     explained = await db.command({"explain": command, "verbosity": "executionStats"})
 
     indexes, keys, documents = read_by(explained)
     assert indexes == {"active", "claim"}
-    assert (keys, documents) == (201, 201)
+    assert keys <= 12 and documents <= 1
 
 
 def read_by(explained: Any) -> tuple[set[str], int, int]:
