@@ -121,10 +121,12 @@ class TaskContext(Protocol):
     task_id: str
     user_id: str
     attempt: int
-    log: BoundLogger
     novels: NovelService
     scenes: SceneService
     ai: AIService
+
+    @property
+    def log(self) -> BoundLogger: ...
 
     @property
     def draft(self) -> dict[str, Any] | None: ...

@@ -6,6 +6,7 @@ half the cost.
 
 import asyncio
 import concurrent.futures
+import logging
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -13,11 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import bson
 from pydantic import ValidationError
 from pymongo.asynchronous.database import AsyncDatabase
+from structlog.stdlib import BoundLogger
 
 from ainoval import mongo
 from ainoval.logs import get_logger
@@ -40,6 +43,7 @@ Json = dict[str, Any]
 DATABASE_AWAY_DELAY = timedelta(seconds=1)
 
 log = get_logger(__name__)
+_informs = partial(logging.getLogger(__name__).isEnabledFor, logging.INFO)
 
 
 class StopReason(StrEnum):
@@ -111,7 +115,6 @@ class Attempt:
         "ending",
         "executable",
         "in_quarantine",
-        "log",
         "number",
         "prompt_tokens",
         "services",
@@ -136,13 +139,6 @@ class Attempt:
         self.db = around.db
         self.services = around.services
         self.threads = around.threads
-        self.log = log.bind(
-            task_id=self.task_id,
-            task_type=document["taskType"],
-            user_id=self.user_id,
-            attempt=self.number,
-            worker=around.owner,
-        )
         self.stop_reason: StopReason | None = None
         self.trusted_from = claimed_at  # monotonic, from before the claim or the last renewal was sent
         self.prompt_tokens = 0
@@ -159,6 +155,18 @@ class Attempt:
         self._work: asyncio.Future[Any] | None = None
         self._queued: concurrent.futures.Future[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def log(self) -> BoundLogger:
+        """A logger whose lines name this attempt; made when a line is written, for most attempts write none."""
+        bound: BoundLogger = log.bind(
+            task_id=self.task_id,
+            task_type=self.document["taskType"],
+            user_id=self.user_id,
+            attempt=self.number,
+            worker=self._around.owner,
+        )
+        return bound
 
     # --- running ---
 
@@ -189,7 +197,8 @@ class Attempt:
         self._work.add_done_callback(self._done)
 
     async def _on_loop(self, parameters: TaskModel, context: LoopContext) -> Any:
-        self.log.info("attempt_started")
+        if _informs():
+            self.log.info("attempt_started")
         return await self.executable.execute(parameters, context)
 
     def _start_timer(self) -> None:
@@ -200,7 +209,8 @@ class Attempt:
         if self.stop_reason is not None:  # it waited for a free thread, and was stopped meanwhile
             raise AttemptStopped(f"This attempt was stopped ({self.stop_reason}) before it began.")
         loop.call_soon_threadsafe(self._start_timer)  # waiting for a free thread is not the work's time
-        self.log.info("attempt_started")
+        if _informs():
+            self.log.info("attempt_started")
         try:
             return self.executable.execute(parameters, context)
         except StopIteration as exc:
@@ -387,7 +397,8 @@ class Attempt:
     def _written(self, transition: Transition, verdict: Verdict) -> None:
         match verdict:
             case Verdict.WRITTEN:
-                self.log.info("attempt_ended", outcome=transition.name)
+                if _informs():
+                    self.log.info("attempt_ended", outcome=transition.name)
                 self._around.tally.attempt(self.document, transition)
             case Verdict.CANCELLING:
                 # The cancellation came between the end of the work and this write: it beats retry, failure and release.

@@ -21,17 +21,21 @@ T = TypeVar("T")
 class LoopContext:
     """For `async def execute`: runs on the worker's loop."""
 
-    __slots__ = ("_attempt", "ai", "attempt", "log", "novels", "scenes", "task_id", "user_id")
+    __slots__ = ("_attempt", "ai", "attempt", "novels", "scenes", "task_id", "user_id")
 
     def __init__(self, attempt: "Attempt", services: Services) -> None:
         self._attempt = attempt
         self.task_id: str = attempt.task_id
         self.user_id: str = attempt.user_id
         self.attempt: int = attempt.number
-        self.log: BoundLogger = attempt.log
         self.novels: NovelService = services.novels
         self.scenes: SceneService = services.scenes
         self.ai: AIService = services.ai
+
+    @property
+    def log(self) -> BoundLogger:
+        """A logger whose lines name the attempt."""
+        return self._attempt.log
 
     @property
     def draft(self) -> dict[str, Any] | None:
