@@ -10,6 +10,7 @@ other is given a few keys ahead, so that not each submission costs this update.
 Source: P. Goyal, H. M. Vin, H. Cheng, "Start-time Fair Queueing", SIGCOMM 1996, https://doi.org/10.1145/248157.248171
 """
 
+import asyncio
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from ainoval import mongo
 from tasks_app.documents import SINGLE_LANE, TASKS, USERS
@@ -77,6 +78,7 @@ class FairShares:
         self._users = db.get_collection(USERS, write_concern=mongo.HINT)
         self._tasks = db[TASKS]
         self._stocks: dict[str, _Stock] = {}
+        self._refills: dict[str, asyncio.Task[None]] = {}
 
     async def virtual_time(self) -> float:
         """Return the largest key claimed so far, at most a quarter of a second old."""
@@ -96,20 +98,38 @@ class FairShares:
         return await self._reserve(user_id, count, rate=0, cap=0)
 
     async def draw(self, user_id: str, count: int, *, rate: int, cap: int) -> Ticket:
-        """Reserve up to `count` keys as `admit` does, out of what the last ticket of this user left if that is enough; if not, that is given back."""
+        """Reserve up to `count` keys as `admit` does, out of what the last ticket of this user left if that is enough; if not, that is given back.
+
+        Whoever takes the last of a stock has the next one fetched meanwhile, so that in a row of submissions none waits for this update.
+        """
+        if (refill := self._refills.get(user_id)) is not None:
+            await refill
         now = time.monotonic()
         stock = self._stocks.pop(user_id, None)
         if stock is not None and (ticket := stock.draw(count, now)):
             self._stocks[user_id] = replace(stock, ticket=ticket)
+            if not ticket.ahead:
+                self._refills[user_id] = asyncio.create_task(self._refill(user_id, rate, cap))
             return replace(ticket, at=stock.at(now))
         if stock is not None and now - stock.came < 2 * _AHEAD_SECONDS:  # one after the other, at least for now
             ticket = await self.admit(user_id, count, rate=rate, cap=cap, ahead=_AHEAD, back=stock.ticket.ahead)
         else:
             ticket = await self.admit(user_id, count, rate=rate, cap=cap)
+        self._store(user_id, ticket)
+        return ticket
+
+    async def _refill(self, user_id: str, rate: int, cap: int) -> None:
+        try:
+            self._store(user_id, await self._reserve(user_id, 0, rate=rate, cap=cap, ahead=_AHEAD))
+        except PyMongoError:
+            pass  # whoever needs a key asks for it, and hears of this
+        finally:
+            self._refills.pop(user_id, None)
+
+    def _store(self, user_id: str, ticket: Ticket) -> None:
         if len(self._stocks) >= _MOST_STOCKS:
             self._stocks.clear()  # hints, like all of this
         self._stocks[user_id] = _Stock(ticket, time.monotonic())
-        return ticket
 
     async def admit(self, user_id: str, count: int, *, rate: int, cap: int, whole: bool = False, ahead: int = 0, back: int = 0) -> Ticket:
         """Reserve up to `count` keys, as many as the user's submission rate and queue allow.

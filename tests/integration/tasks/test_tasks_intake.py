@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from pymongo import monitoring
+from pymongo.errors import AutoReconnect
 
 from ainoval import mongo
 from ainoval.ids import new_id
 from tasks_app import operations
 from tasks_app.documents import TASKS, USERS, new_task
 from tasks_app.errors import InvalidParameters, QueueFull, RateLimited
+from tasks_app.fairness import FairShares
 from tasks_app.intake import Intake, MakeTask, intake
 from tests.support import stored
 from tests.support.stored import Db, Json
@@ -147,6 +149,39 @@ async def test_who_submits_one_task_after_the_other_is_admitted_for_several_at_o
     tasks = await db[TASKS].find({}).sort("_id", 1).to_list(None)
     assert [task["fairKey"] for task in tasks] == [float(key) for key in range(1, 41)]
     assert all(began - stored.timedelta(seconds=0.1) <= task["availableAt"] <= stored.now() + stored.timedelta(seconds=0.1) for task in tasks)
+
+
+async def test_in_a_row_of_submissions_only_the_first_two_wait_for_their_admission(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    admit, waited = FairShares.admit, []
+
+    async def counted(*args: Any, **options: Any) -> Any:
+        waited.append(number)
+        return await admit(*args, **options)
+
+    monkeypatch.setattr(FairShares, "admit", counted)
+    monkeypatch.setattr("tasks_app.fairness._AHEAD_SECONDS", 60.0)  # however slow the machine is
+    for number in range(40):  # noqa: B007 - `counted` reads it
+        await operations.submit("alice", "TEST_NOOP", {})
+
+    assert waited == [0, 1]
+    keys = [task["fairKey"] async for task in db[TASKS].find({}, sort=[("createdAt", 1), ("fairKey", 1)])]
+    assert keys == [float(key) for key in range(1, 41)]
+
+
+async def test_a_row_of_submissions_goes_on_when_the_keys_ahead_cannot_be_fetched(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    reserve, failed = FairShares._reserve, []
+
+    async def fails_ahead(self: FairShares, user_id: str, count: int, **options: Any) -> Any:
+        if not count:
+            failed.append(user_id)
+            raise AutoReconnect("away")
+        return await reserve(self, user_id, count, **options)
+
+    monkeypatch.setattr(FairShares, "_reserve", fails_ahead)
+    for _ in range(20):
+        await operations.submit("alice", "TEST_NOOP", {})
+    assert failed
+    assert await db[TASKS].count_documents({}) == 20
 
 
 async def test_keys_given_ahead_take_nothing_from_what_the_limits_allow(db: Db, settings: Any) -> None:
