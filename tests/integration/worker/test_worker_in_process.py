@@ -196,6 +196,7 @@ async def test_every_line_of_a_tasks_life_says_whose_it_is_and_a_blocked_loop_is
     with registered(Blocks), capture_logs() as lines:
         # A logger that has written before keeps its processors: a fresh one is captured.
         monkeypatch.setattr(attempt_module, "log", __import__("structlog").get_logger())
+        monkeypatch.setattr(attempt_module, "_informs", lambda: True)
         start()
         task_id = await submit("TEST_BLOCKS")
         other = await submit("TEST_FLAKY", tag="a secret parameter", failures=1)
