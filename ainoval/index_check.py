@@ -99,10 +99,7 @@ def drop_different(database: Database[Json]) -> list[str]:
     """Drop each index that has a declared one's name and is another; return their names. For a server of the project's own, whose indexes are soon built."""
     dropped = []
     for collection, wanted in declared().items():
-        information = database[collection].index_information()
-        for index in wanted:
-            there = information.get(index.name)
-            if there is not None and Index.of(index.name, there["key"], there) != index:
-                database[collection].drop_index(index.name)
-                dropped.append(f"{collection}.{index.name}")
+        for _, found in _compared(collection, wanted, database[collection].index_information()).different:
+            database[collection].drop_index(found.name)
+            dropped.append(f"{collection}.{found.name}")
     return dropped

@@ -84,7 +84,7 @@ def test_an_extra_index_is_reported_and_fails_only_the_check(run: Run) -> None:
     assert "mine" in mongo.sync_database()[TASKS].index_information()
 
 
-def test_an_index_of_an_earlier_version_is_made_anew_where_the_server_is_the_projects_own(run: Run) -> None:
+def test_an_index_of_an_earlier_version_can_be_dropped_and_is_made_anew(run: Run) -> None:
     tasks = mongo.sync_database()[TASKS]
     tasks.drop_index("active")
     tasks.create_index([("status", 1), ("lease.owner", 1), ("availableAt", 1)], name="active")
