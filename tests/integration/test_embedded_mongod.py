@@ -297,7 +297,14 @@ def test_it_listens_on_loopback_only_and_serves_majority_reads_and_change_stream
 def test_a_server_whose_folder_was_deleted_is_ended_too(data_dir: Path, process: Any) -> None:
     child = process(USER, data_dir)
     uri = first_line(child)
-    shutil.rmtree(data_dir / "mongod")
+
+    def is_deleted() -> bool:
+        # The server goes on writing files, and one of them may fall between the listing of a folder
+        # and its removal.
+        shutil.rmtree(data_dir / "mongod", ignore_errors=True)
+        return not (data_dir / "mongod").exists()
+
+    until(is_deleted)
     end(child)
 
     def is_gone() -> bool:
