@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import translation
 from pymongo.asynchronous.database import AsyncDatabase
 from rest_framework.test import APIClient
 
@@ -51,6 +52,12 @@ def _session() -> Iterator[None]:
     forget_test_types()
     yield
     mongo.disconnect()
+
+
+@pytest.fixture(autouse=True)
+def _language() -> None:
+    """The default language: a request in another one leaves it behind in its thread."""
+    translation.deactivate()
 
 
 def _user(username: str, **fields: Any) -> Any:
