@@ -16,7 +16,7 @@ from tests.support.ai_server import AIServerProcess
 
 LIMIT = 7
 CALL_SECONDS = 0.15
-LONG_SECONDS = 2.0
+LONG_SECONDS = 3.0
 WRITERS = ("alice", "bob")
 
 LIMITS = {
@@ -57,7 +57,7 @@ async def play(on: Play) -> None:
                 await all_ended(60)
                 expected = LIMIT * (len(WRITERS) if limit == "user" else 1)
                 accepted += await summarise(long)
-                full = await until(lambda: server.stats()["current"] == expected, seconds=8)  # noqa: B023 - awaited here
+                full = await until(lambda: server.stats()["current"] == expected, seconds=20)  # noqa: B023 - awaited here
                 line.at_least(f"{limit}_slots_afterwards", server.stats()["current"] if not full else expected, expected)
                 await all_ended(60)
             most = most_at_once(server.calls())
@@ -74,8 +74,9 @@ async def play(on: Play) -> None:
     line.did("kills", kills, size.kills * len(size.limits))
     line.did("idle_workers", idle)
     line.did("losses", evidence.losses(), size.kills // 6)  # by chance: a few kills may all meet idle workers
-    # Two workers that saw the same room: what was over the limit went back unrun.
-    line.did("claims_handed_back", sum(hold.outcome is None and hold.ended is not None for hold in evidence.all_holds()), 1)
+    # Two workers that saw the same room: what was over the limit went back unrun. Whether they do is chance, too.
+    handed_back = sum(hold.outcome is None and hold.ended is not None for hold in evidence.all_holds())
+    line.did("claims_handed_back", handed_back, size.kills * len(size.limits) // 4)
 
 
 async def summarise(novels: dict[str, list[str]]) -> list[str]:
