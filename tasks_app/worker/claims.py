@@ -1,9 +1,11 @@
 """Claiming: which tasks a worker takes next, in groups, in the order of DESIGN D12 and within the limits of D5.
 
 Three steps, each one command for the whole group: find the due tasks by index, write a lease on those that are still due, read back what was won. With
-limits in force the leases are counted before (to size the group) and after (two workers may have seen the same room): what is over goes back unrun.
+limits in force the leases are counted before (to size the group; far from every limit the count after the last claim will do) and after (two workers may
+have seen the same room): what is over goes back unrun.
 """
 
+import asyncio
 import random
 import time
 import uuid
@@ -34,6 +36,7 @@ HAND_BACK_SECONDS = (0.02, 0.2)
 CONTENTION_SECONDS, CONTENTION_DOUBLINGS = 0.1, 4
 LARGE_GROUP, FEW_RIVALS_SHARE = 100, 1 / 8
 FURTHER_GROUPS, FURTHER_SECONDS = 2, 0.2
+ROOMY_SHARE, ROOMY_SECONDS = 1 / 2, 0.5
 
 log = get_logger(__name__)
 
@@ -62,6 +65,7 @@ class Claimer:
         self._head_blocked = False  # the last search had to look past what may not run now
         self._beaten = 0
         self._further_until = float("-inf")
+        self._last_count = (float("-inf"), Live())  # by the monotonic clock; of the leases, with what was claimed here since
         self.limited = limits.any
         self.pause = 0.0  # seconds until the next claim, if one follows: see `_step_aside`
         self.unanswered: set[str] = set()  # tokens of claims whose reply was lost: the lease keeper hands back what they won
@@ -73,7 +77,7 @@ class Claimer:
             slots: Free slots of the worker.
             quarantine_free: Whether a task that was lost twice may be among them (a worker holds at most one).
         """
-        live = await count_live(self._db) if self._limits.any else Live()
+        live = await self._live_before()
         self.pause = 0.0
         chosen, more = await self._choose(slots, live, quarantine_free)
         if not chosen:
@@ -83,10 +87,9 @@ class Claimer:
         try:
             await lifecycle.execute(self._db, lifecycle.claim(ids, owner=self._owner, token=token, lease_seconds=self._lease_seconds))
             mine = {"_id": {"$in": ids}, "lease.token": token}
-            won = await self._tasks.find(mine, CLAIMED_FIELDS, batch_size=len(ids) + 1).to_list(None)
+            won, live = await asyncio.gather(self._tasks.find(mine, CLAIMED_FIELDS, batch_size=len(ids) + 1).to_list(None), self._live_after())
             self._step_aside(len(ids), len(won))
-            if won and self._limits.any:
-                won = await self._hand_back_excess(won, token)
+            won = await self._hand_back_excess(won, live, token)
             won = await self._drop_orphans(won, token)
         except BaseException:
             self.unanswered.add(token)
@@ -99,7 +102,7 @@ class Claimer:
 
         While something is at its limit it is a whole claim. A task that was lost twice is always left to one.
         """
-        if self._limits.any and self._limits.reached(await count_live(self._db)):
+        if self._limits.any and self._limits.reached(await self._live_before()):
             return await self.claim(slots, quarantine_free=quarantine_free)
         token = uuid.uuid4().hex
         scope: Json = {"taskType": {"$in": sorted(self._types)}, "crashCount": {"$lt": QUARANTINE_AFTER_LOSSES}}
@@ -109,8 +112,8 @@ class Claimer:
                 first.filter, first.update, CLAIMED_FIELDS, sort=CLAIM_ORDER, hint="claim", return_document=ReturnDocument.AFTER
             )
             won = [task] if task is not None else []
-            if won and self._limits.any:
-                won = await self._hand_back_excess(won, token)
+            if won:
+                won = await self._hand_back_excess(won, await self._live_after(), token)
             return Claimed(token, await self._drop_orphans(won, token), more=False)
         except BaseException:
             self.unanswered.add(token)
@@ -211,10 +214,29 @@ class Claimer:
         found = self._tasks.find(query, CANDIDATE_FIELDS, sort=list(CLAIM_ORDER.items()), skip=skip, limit=limit, batch_size=limit, hint=hint)
         return await found.to_list(None)
 
+    # --- how many run ---
+
+    async def _live_before(self) -> Live:
+        """Return the leases to size a group by. It is no promise, as others claim at the same time: far from every limit an older count is as good."""
+        if not self._limits.any:
+            return Live()
+        counted_at, live = self._last_count
+        if time.monotonic() - counted_at < ROOMY_SECONDS and not self._limits.reached(live, ROOMY_SHARE):
+            return live
+        return await self._live_after()
+
+    async def _live_after(self) -> Live:
+        """Count the leases now, and remember it."""
+        if not self._limits.any:
+            return Live()
+        live = await count_live(self._db)
+        self._last_count = (time.monotonic(), live)
+        return live
+
     # --- what must go back ---
 
-    async def _hand_back_excess(self, won: list[Json], token: str) -> list[Json]:
-        over = self._limits.excess(won, await count_live(self._db))
+    async def _hand_back_excess(self, won: list[Json], live: Live, token: str) -> list[Json]:
+        over = self._limits.excess(won, live) if self._limits.any else []
         if not over:
             return won
         ids = {task["_id"] for task in over}

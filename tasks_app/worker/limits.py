@@ -71,13 +71,13 @@ class Limits:
             return "provider_limited"
         return None
 
-    def reached(self, live: Live) -> bool:
-        """Return whether anything is at its limit."""
+    def reached(self, live: Live, share: float = 1.0) -> bool:
+        """Return whether anything is at its limit, or at this share of it."""
         return bool(
-            (self.total and live.total >= self.total)
-            or (self.per_user and any(count >= self.per_user for count in live.users.values()))
-            or any(limit and live.types[name] >= limit for name, limit in self.per_type.items())
-            or any(limit and live.resources[name] >= limit for name, limit in self.per_resource.items())
+            (self.total and live.total >= share * self.total)
+            or (self.per_user and any(count >= share * self.per_user for count in live.users.values()))
+            or any(limit and live.types[name] >= share * limit for name, limit in self.per_type.items())
+            or any(limit and live.resources[name] >= share * limit for name, limit in self.per_resource.items())
         )
 
     def excess(self, claimed: Iterable[Json], live: Live) -> list[Json]:

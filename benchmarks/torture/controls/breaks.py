@@ -9,6 +9,7 @@ from tasks_app import families, lifecycle, maintenance, operations
 from tasks_app.lifecycle import endings
 from tasks_app.worker.attempt import Attempt, StopReason
 from tasks_app.worker.claims import Claimer
+from tasks_app.worker.limits import Live
 from tasks_app.worker.worker import Worker
 
 Json = dict[str, Any]
@@ -66,7 +67,7 @@ def release() -> None:
 def second_count() -> None:
     """A claim that went over a limit keeps what it won."""
 
-    async def keep(self: Claimer, won: list[Json], token: str) -> list[Json]:
+    async def keep(self: Claimer, won: list[Json], live: Live, token: str) -> list[Json]:
         return won
 
     Claimer._hand_back_excess = keep  # type: ignore[method-assign]

@@ -11,8 +11,9 @@ from tasks_app import lifecycle
 from tasks_app.conf import task_settings
 from tasks_app.documents import TASKS
 from tasks_app.states import TaskStatus
+from tasks_app.worker import claims
 from tasks_app.worker.claims import Claimer
-from tasks_app.worker.limits import Limits, count_live
+from tasks_app.worker.limits import Limits, Live, count_live
 from tests.support import stored
 from tests.support.stored import ALICE, BOB, Db, change, read, task
 
@@ -159,6 +160,37 @@ async def test_a_limit_holds_with_several_claimers_at_once(db: Db, kind: str) ->
     assert await db[TASKS].count_documents({"status": S.QUEUED, "attempts": {"$ne": []}}) == 0
 
 
+async def test_far_from_every_limit_a_claim_counts_the_leases_once_and_near_one_twice(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+
+    async def counted(database: Db) -> Live:
+        live = await count_live(database)
+        counts.append(live.total)
+        return live
+
+    monkeypatch.setattr(claims, "count_live", counted)
+    await store(db, *(named(str(n)) for n in range(20)))
+    one = claimer(db, total=20)
+
+    for group in (4, 4, 4, 4):
+        await one.claim(group)
+
+    assert counts == [0, 4, 8, 12, 12, 16]
+
+
+async def test_a_limit_holds_against_others_who_claimed_since_the_leases_were_counted(db: Db) -> None:
+    await store(db, *(named(str(n)) for n in range(20)))
+    one, other = claimer(db, "host:1", total=8), claimer(db, "host:2", total=8)
+
+    assert len((await one.claim(1)).tasks) == 1
+    assert len((await other.claim(7)).tasks) == 7
+    assert (await one.claim(7)).tasks == []
+    assert (await one.claim_first(1)).tasks == []
+
+    assert await db[TASKS].count_documents({"status": S.RUNNING}) == 8
+    assert await db[TASKS].count_documents({"status": S.QUEUED, "attempt": {"$ne": 0}}) == 0
+
+
 async def test_a_full_limit_claims_nothing_and_leaves_no_trace(db: Db) -> None:
     await stored.running(db)
     waiting = await stored.queued(db)
@@ -287,13 +319,14 @@ async def test_a_child_whose_parent_has_to_plant_again_is_run(db: Db, status: Ta
 
 
 class Meddling(Claimer):
-    """A claimer to whom something happens between its count and its hand-back."""
+    """A claimer to whom something happens between its claim and its count."""
 
     meanwhile: Any = None
 
-    async def _hand_back_excess(self, won: list[dict[str, Any]], token: str) -> list[dict[str, Any]]:
-        await self.meanwhile(won)
-        return await super()._hand_back_excess(won, token)
+    async def _live_after(self) -> Live:
+        if won := await self._tasks.find({"lease.owner": self._owner}).to_list(None):
+            await self.meanwhile(won)
+        return await super()._live_after()
 
 
 async def test_what_is_over_a_limit_and_cancelled_meanwhile_ends_cancelled(db: Db) -> None:
