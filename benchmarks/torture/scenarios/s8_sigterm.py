@@ -43,9 +43,10 @@ class Stop:
     alive: list[int]
 
 
-async def held_by(owners: set[str]) -> int:
-    """Return how many tasks these workers hold."""
+async def held_by(owners: set[str], **parameters: int) -> int:
+    """Return how many tasks these workers hold; with parameters, how many with those."""
     held = {"status": {"$in": ["RUNNING", "CANCELLING"]}, "lease.owner": {"$in": sorted(owners)}}
+    held |= {f"parameters.{name}": value for name, value in parameters.items()}
     return await mongo.database()[TASKS].count_documents(held, hint="active")
 
 
@@ -59,7 +60,7 @@ async def stop(on: Play, fleet: Fleet, number: int, kind: str) -> Stop:
         work = [{"milliseconds": on.rng.randint(100, 900)} for _ in range(TOGETHER)] + [{"milliseconds": LONG_MILLISECONDS}] * TOGETHER
         await submit("TORTURE_WORK", work)
         await asyncio.sleep(0.1)
-        if await held_by(owners) >= TOGETHER // 2:
+        if await held_by(owners, milliseconds=LONG_MILLISECONDS) >= TOGETHER // 2:
             break
     if kind == "away":
         kill_mongod(on.ground)
