@@ -102,7 +102,7 @@ class Claimer:
 
         While something is at its limit it is a whole claim. A task that was lost twice is always left to one.
         """
-        if self._limits.any and self._limits.reached(await self._live_before()):
+        if self._limits.reached(await self._live_before()):
             return await self.claim(slots, quarantine_free=quarantine_free)
         token = uuid.uuid4().hex
         scope: Json = {"taskType": {"$in": sorted(self._types)}, "crashCount": {"$lt": QUARANTINE_AFTER_LOSSES}}
@@ -218,15 +218,13 @@ class Claimer:
 
     async def _live_before(self) -> Live:
         """Return the leases to size a group by. It is no promise, as others claim at the same time: far from every limit an older count is as good."""
-        if not self._limits.any:
-            return Live()
         counted_at, live = self._last_count
         if time.monotonic() - counted_at < ROOMY_SECONDS and not self._limits.reached(live, ROOMY_SHARE):
             return live
         return await self._live_after()
 
     async def _live_after(self) -> Live:
-        """Count the leases now, and remember it."""
+        """Count the leases now, and remember it; without limits nobody asks, and none are counted."""
         if not self._limits.any:
             return Live()
         live = await count_live(self._db)

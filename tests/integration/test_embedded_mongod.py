@@ -294,6 +294,12 @@ def test_it_listens_on_loopback_only_and_serves_majority_reads_and_change_stream
         assert stream.next()["fullDocument"] == {"_id": 1}
 
 
+def test_it_keeps_no_history_that_searches_for_due_tasks_would_have_to_pass(data_dir: Path, process: Any) -> None:
+    name = "minSnapshotHistoryWindowInSeconds"
+    with connect(first_line(process(USER, data_dir))) as client:
+        assert client.admin.command({"getParameter": 1, name: 1})[name] == 0
+
+
 def test_a_server_whose_folder_was_deleted_is_ended_too(data_dir: Path, process: Any) -> None:
     child = process(USER, data_dir)
     uri = first_line(child)

@@ -169,6 +169,7 @@ async def test_far_from_every_limit_a_claim_counts_the_leases_once_and_near_one_
         return live
 
     monkeypatch.setattr(claims, "count_live", counted)
+    monkeypatch.setattr(claims, "ROOMY_SECONDS", 60)
     await store(db, *(named(str(n)) for n in range(20)))
     one = claimer(db, total=20)
 
@@ -178,7 +179,22 @@ async def test_far_from_every_limit_a_claim_counts_the_leases_once_and_near_one_
     assert counts == [0, 4, 8, 12, 12, 16]
 
 
-async def test_a_limit_holds_against_others_who_claimed_since_the_leases_were_counted(db: Db) -> None:
+async def test_a_count_is_too_old_after_a_while(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "ROOMY_SECONDS", 0)
+    await store(db, *(named(str(n)) for n in range(20)))
+    one, other = claimer(db, "host:1", total=8), claimer(db, "host:2", total=8)
+    await one.claim(1)
+    await other.claim(7)
+
+    async def never(*_: Any) -> list[dict[str, Any]]:
+        raise AssertionError("it saw that there is no room")
+
+    monkeypatch.setattr(one, "_hand_back_excess", never)
+    assert (await one.claim(7)).tasks == []
+
+
+async def test_a_limit_holds_against_others_who_claimed_since_the_leases_were_counted(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "ROOMY_SECONDS", 60)
     await store(db, *(named(str(n)) for n in range(20)))
     one, other = claimer(db, "host:1", total=8), claimer(db, "host:2", total=8)
 
