@@ -118,7 +118,7 @@ class BackgroundTask(Document):
                 "fields": ["status", "lease.owner", "lease.expires_at", "available_at", "task_type", "user_id", "resource"],
                 "partialFilterExpression": _ACTIVE,
             },
-            {"name": "user_created", "fields": ["user_id", "lane", "-created_at", "-id", "status", "task_type"]},
+            {"name": "user_created", "fields": ["user_id", "lane", "status", "-created_at", "-id", "task_type"]},
             {"name": "user_updated", "fields": ["user_id", "lane", "-updated_at", "-id"]},
             {
                 "name": "family",

@@ -20,7 +20,7 @@ from ainoval.logs import get_logger
 from ainoval.novels.service import NovelService, SceneService
 from tasks_app import families, lifecycle, maintenance, queries, registry, states, tally
 from tasks_app.conf import task_settings
-from tasks_app.documents import SINGLE_LANE, TASKS, new_task
+from tasks_app.documents import LANES, SINGLE_LANE, TASKS, new_task
 from tasks_app.errors import ApplyRefused, IdempotencyConflict, InvalidParameters, InvalidTransition, RequeueTheParent
 from tasks_app.executable import Services, TaskModel
 from tasks_app.fairness import FairShares
@@ -223,14 +223,14 @@ def _may_have_children(task: Json) -> bool:
 async def cancel_all_of(user_id: str) -> int:
     """Cancel every unfinished task of a user who was removed or made inactive; return how many."""
     db = mongo.database()
-    unfinished = {"userId": user_id, "lane": {"$in": [0, 1]}, "status": {"$in": sorted(states.UNFINISHED)}}
+    unfinished = {"userId": user_id, "lane": {"$in": LANES}, "status": {"$in": sorted(states.UNFINISHED)}}
     return await _cancel_many(db, unfinished)
 
 
 async def cancel_all_about(user_id: str, novel_id: str, scene_ids: list[str]) -> int:
     """Cancel a user's unfinished tasks about a novel that is being deleted; return how many."""
     about = {"$or": [{"parameters.novelId": novel_id}, {"parameters.sceneId": {"$in": scene_ids}}]}
-    return await _cancel_many(mongo.database(), {"userId": user_id, "lane": {"$in": [0, 1]}, "status": {"$in": sorted(states.UNFINISHED)}, **about})
+    return await _cancel_many(mongo.database(), {"userId": user_id, "lane": {"$in": LANES}, "status": {"$in": sorted(states.UNFINISHED)}, **about})
 
 
 async def _cancel_many(db: AsyncDatabase[Json], query: Json) -> int:

@@ -93,7 +93,7 @@ def _usages(running: Counter[str], limits: dict[str, int]) -> dict[str, Usage]:
 
 
 async def _by_type(db: AsyncDatabase[Json]) -> dict[str, dict[str, int]]:
-    # `user_created` ends with status and type, so the index alone answers: no document is read.
+    # `user_created` has status and type, so the index alone answers: no document is read.
     stages = [{"$group": {"_id": {"taskType": "$taskType", "status": "$status"}, "count": {"$sum": 1}}}]
     counted: dict[str, dict[str, int]] = {}
     async for group in await db[TASKS].aggregate(stages, hint="user_created"):

@@ -9,9 +9,10 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval import mongo
-from tasks_app.documents import BATCH_LANE, SINGLE_LANE, TASKS
+from tasks_app.documents import LANES, SINGLE_LANE, TASKS
 from tasks_app.errors import TaskNotFound
 from tasks_app.families import count_children
+from tasks_app.selection import later_key
 from tasks_app.states import TaskStatus
 
 Json = dict[str, Any]
@@ -48,14 +49,12 @@ class TaskFilter:
         query: Json = {"userId": self.user_id}
         if self.parent_id is not None:
             query["parentId"] = self.parent_id
-            # Each status is a stream of the `family` index, merged in order.
-            query["status"] = {"$in": sorted(self.statuses or TaskStatus)}
         else:
-            query["lane"] = {"$in": [SINGLE_LANE, BATCH_LANE]} if self.include_children else SINGLE_LANE
-            if self.statuses:
-                query["status"] = {"$in": sorted(self.statuses)}
+            query["lane"] = {"$in": LANES} if self.include_children else SINGLE_LANE
+        if self.statuses:
+            query["status"] = {"$in": sorted(self.statuses)}
         if self.task_type is not None:
-            query["taskType"] = self.task_type
+            query["taskType"] = later_key([self.task_type])
         return query
 
     def index(self, sort_by: str) -> str | None:
@@ -103,7 +102,9 @@ async def page(f: TaskFilter, *, page: int, size: int, sort_by: str = "createdAt
     tasks = mongo.database()[TASKS]
     direction = -1 if descending else 1
     query = f.query()
-    found = tasks.find(query, SUMMARY_FIELDS, hint=f.index(sort_by)).sort([(sort_by, direction), ("_id", direction)]).skip(page * size).limit(size)
+    # Each status is a stream of its index that is in the order of creation; all named, they are merged.
+    in_order = {"status": {"$in": sorted(TaskStatus)}} | query if sort_by == "createdAt" else query
+    found = tasks.find(in_order, SUMMARY_FIELDS, hint=f.index(sort_by)).sort([(sort_by, direction), ("_id", direction)]).skip(page * size).limit(size)
     items, total = await asyncio.gather(found.to_list(None), _count(mongo.database(), query, f.index("createdAt")))
     # The last page's end is the total, whatever was counted a moment before or after.
     return TaskPage(items, page * size + len(items) if items and len(items) < size else total)

@@ -78,7 +78,7 @@ class Selection:
             return True
         match self.index():
             case "user_created":
-                return bool(self.task_types) or self.statuses != frozenset(TaskStatus)
+                return bool(self.task_types)
             case "family":
                 return bool(self.task_types) or self.user_id is not None
             case _:
@@ -102,14 +102,13 @@ class Selection:
                 query |= {"userId": self.user_id} if self.user_id is not None else {}
                 query |= {} if self.children else {"lane": SINGLE_LANE}
             case "user_created":
-                query = {"userId": self.user_id, "lane": lanes}
-                query |= {"status": _key(statuses)} if self.possible_statuses != frozenset(TaskStatus) else {}
-                query |= {"taskType": _key(types)} if types else {}
+                query = {"userId": self.user_id, "lane": lanes, "status": {"$in": statuses}}
+                query |= {"taskType": later_key(types)} if types else {}
             case _:
                 query = {"status": {"$in": statuses}, "lane": lanes}
                 query |= {"taskType": {"$in": types}} if types else {}
         if self.error_code is not None:
-            query["errorInfo.code"] = _key([self.error_code])
+            query["errorInfo.code"] = later_key([self.error_code])
         if self.subject_ids:
             about = {"$in": sorted(set(self.subject_ids))}
             query["$or"] = [{f"parameters.{name}": about} for name in ("sceneId", "novelId", "sceneIds")]
@@ -153,7 +152,7 @@ class Selection:
         return [replace(self, statuses=frozenset(statuses[start : start + size])) for start in range(0, len(statuses), size)]
 
 
-def _key(values: Iterable[str]) -> Json:
+def later_key(values: Iterable[str]) -> Json:
     """Return the condition that a later key of an index is one of these values.
 
     As a pattern and not as `$in`: of that MongoDB makes bounds, and seeks anew for each key that does not fit (5 µs each, measured, instead of 1 µs).
