@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
-LEASES_PER_RENEWAL = 3  # renewed each third of a lease: two renewals may fail before it runs out
+RENEWALS_PER_LEASE = 3  # renewed each third of a lease: two renewals may fail before it runs out
 CANCEL_POLL_SECONDS = 0.5
 POLL_SECONDS = 0.5
 FAMILIES_SECONDS = 1.0
@@ -15,6 +15,7 @@ TALLY_SECONDS = 3.0
 MAX_ATTEMPT_RECORDS = 20
 QUARANTINE_AFTER_LOSSES = 2
 MAX_LOSSES = 3
+MIN_PRIORITY, MAX_PRIORITY = -10, 10
 BATCH_LANE_SHARE = 0.2
 MAX_RESULT_BYTES = 1024 * 1024
 BLOCKED_LOOP_SECONDS = 0.1
@@ -41,7 +42,7 @@ class TaskSettings:
     @property
     def renewal_seconds(self) -> float:
         """The time between two renewals of a lease."""
-        return self.lease_seconds / LEASES_PER_RENEWAL
+        return self.lease_seconds / RENEWALS_PER_LEASE
 
     @property
     def trust_seconds(self) -> float:

@@ -20,6 +20,7 @@ from mongoengine import (
     StringField,
 )
 
+from tasks_app.conf import MAX_PRIORITY, MIN_PRIORITY
 from tasks_app.states import TaskStatus
 
 TASKS = "background_tasks"
@@ -72,7 +73,7 @@ class BackgroundTask(Document):
     completed_at = DateTimeField(db_field="completedAt", null=True)
 
     lane = IntField(required=True, choices=[SINGLE_LANE, BATCH_LANE])
-    priority = IntField(required=True, min_value=-10, max_value=10)
+    priority = IntField(required=True, min_value=MIN_PRIORITY, max_value=MAX_PRIORITY)
     fair_key = FloatField(db_field="fairKey", required=True)
     available_at = DateTimeField(db_field="availableAt", required=True)
     attempt = IntField(required=True, min_value=0)
@@ -95,6 +96,7 @@ class BackgroundTask(Document):
     waited_seconds = FloatField(db_field="waitedSeconds", min_value=0)  # waits that used no attempt (D13)
     generation = IntField(min_value=0)  # how often it was requeued: a parent's children of an older one run again
     bulk_actions = ListField(StringField(), db_field="bulkActions")  # staff's actions on many that came to this task: its audit trail
+    draft_token = StringField(db_field="draftToken")  # of the attempt that saved `draft`: tells whether a write whose reply was lost was executed
     submission = StringField()  # SHA-256 of type and parameters, for comparing replays of an Idempotency-Key
 
     meta = {

@@ -334,7 +334,9 @@ def _signed(before: Json, after: Json) -> Iterable[tuple[str, str]]:
     message = (after["progress"] or {}).get("message")
     if message and message != (before["progress"] or {}).get("message") and after["taskType"] == "TORTURE_WORK":
         yield "progress", message
-    for kind in ("children", "draft", "result"):
+    for kind in ("children", "result"):
         token = (after.get(kind) or {}).get("token")
         if token and token != (before.get(kind) or {}).get("token"):
             yield kind, token
+    if (token := after.get("draftToken")) and token != before.get("draftToken"):
+        yield "draft", token

@@ -167,7 +167,7 @@ def details(
         attempts=[_attempt(entry, shows_text) for entry in reversed(task.get("attempts", []))],
         parameters=tree(task.get("parameters", {}) if shows_text else masked(task.get("parameters", {})), "parameters"),
         result=shown(result, "result"),
-        draft=shown(_without_token(task.get("draft")), "draft"),
+        draft=shown(task.get("draft"), "draft"),
         masked=not shows_text,
         updated_at=task["updatedAt"],
         kept_until=task.get("expireAt"),
@@ -188,10 +188,6 @@ def _about(read: TaskRead) -> str:
     if read.subject is None or not read.subject.subject_id:
         return ""
     return list_address(ListState(about=read.subject.subject_id, user=read.task["userId"], children="1").query_string())
-
-
-def _without_token(draft: Json | None) -> Json | None:
-    return {key: value for key, value in draft.items() if key != "token"} if draft else None
 
 
 def _error(stored: Json | None, shows_text: bool) -> Error | None:

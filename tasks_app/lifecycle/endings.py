@@ -103,7 +103,7 @@ def complete(task_id: str, record: AttemptRecord, *, result: Json, progress: Jso
         from_states("complete"),
         changes,
         outcome="completed",
-        unset=("errorInfo", "draft", "wait"),
+        unset=("errorInfo", "draft", "draftToken", "wait"),
         size=size,
     )
 
@@ -174,7 +174,7 @@ def report_progress(task_id: str, token: str, progress: Json, now: datetime) -> 
 def save_draft(task_id: str, token: str, draft: Json) -> Transition:
     """Store what was generated, before its effect: a later attempt that finds it calls no AI."""
     held = held_by(task_id, token, {"$in": sorted(states.LEASED)})
-    return Transition("draft", held, {"$set": {"draft": draft | {"token": token}}}, task_id=task_id, token=token)
+    return Transition("draft", held, {"$set": {"draft": draft, "draftToken": token}}, task_id=task_id, token=token)
 
 
 def mark_applied(task_id: str, now: datetime, result: Json) -> Transition:

@@ -66,7 +66,7 @@ def requeue(
     Args:
         scope: Which tasks.
         parameters: Edited ones (validated by the caller), which make a stored draft worthless; None keeps both.
-        extra: More conditions' outcome to store (`generation` of a requeued child, `resource`, `maxAttempts` of edited parameters).
+        extra: Further fields to set, as pipeline expressions (`generation` of a requeued child, `resource` and `maxAttempts` of edited parameters).
     """
     cleared = ["result", "errorInfo", "expireAt", "cancelRequestedAt", "children", "lease", "wait"]
     changes: Json = {
@@ -86,5 +86,5 @@ def requeue(
         changes["priority"] = priority
     if parameters is not None:
         changes["parameters"] = {"$literal": parameters}
-        cleared.append("draft")
+        cleared += ["draft", "draftToken"]
     return Transition("requeue", {**scope, "status": from_states("requeue")}, [{"$set": changes}, {"$unset": cleared}], many=True)

@@ -142,7 +142,7 @@ class Outbox:
         return answer.matched_count, False
 
     async def _read_back(self, transitions: list[Transition]) -> dict[str, Verdict | None]:
-        fields = {"status": 1, "lease.token": 1, "attempts.token": 1, "attempts.outcome": 1, "children.token": 1, "draft.token": 1}
+        fields = {"status": 1, "lease.token": 1, "attempts.token": 1, "attempts.outcome": 1, "children.token": 1, "draftToken": 1}
         ids = [transition.task_id for transition in transitions]
         found = {doc["_id"]: doc async for doc in self._tasks.find({"_id": {"$in": ids}}, fields)}
         return {t.task_id: verdict_of(t, found.get(t.task_id)) for t in transitions}
@@ -157,7 +157,7 @@ def verdict_of(transition: Transition, document: Json | None) -> Verdict | None:
         case "await_children":
             traces = [(document.get("children") or {}).get("token")]
         case "draft":
-            traces = [(document.get("draft") or {}).get("token")]
+            traces = [document.get("draftToken")]
         case _:
             # A sweep that took the task away leaves the token too, with an outcome of its own.
             outcome = transition.update["$push"]["attempts"]["$each"][0]["outcome"]  # type: ignore[call-overload]

@@ -57,7 +57,7 @@ def drafting(document: Json, number: int) -> Transition:
 
 def told(document: Json) -> str:
     """All that two tasks must have in common, types included."""
-    token = (document.get("draft") or {}).get("token", "no draft")
+    token = document.get("draftToken", "no draft")
     return repr({name: value for name, value in document.items() if name not in COMMON}).replace(token, "TOKEN")
 
 

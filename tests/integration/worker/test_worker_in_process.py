@@ -14,6 +14,7 @@ from ainoval import mongo
 from tasks_app import operations
 from tasks_app.documents import TASKS
 from tasks_app.executable import NoParameters, TaskContext, TaskExecutable
+from tasks_app.retry import RetryPolicy
 from tasks_app.worker import attempt as attempt_module
 from tasks_app.worker.worker import Worker
 from tests.conftest import until
@@ -234,3 +235,26 @@ async def test_progress_and_drafts_that_cannot_be_stored_end_neither_the_worker_
         assert task["progress"]["message"] == "half a pair: ?"
         await ended(other, "COMPLETED")
         assert not worker._draining.is_set()
+
+
+async def test_a_later_attempt_finds_the_draft_exactly_as_it_was_saved(start: Start) -> None:
+    found: list[Any] = []
+
+    class Drafts(TaskExecutable[NoParameters, NoParameters]):
+        """Save a draft and fail; then look at it."""
+
+        task_type = "TEST_DRAFTS"
+        retry = RetryPolicy(max_attempts=2, first_delay=timedelta(milliseconds=50))
+
+        async def execute(self, parameters: NoParameters, ctx: TaskContext) -> NoParameters:
+            found.append(ctx.draft)
+            if ctx.draft is None:
+                await ctx.save_draft({"text": "words", "token": "the author's own"})
+                raise RuntimeError("after the draft")
+            return NoParameters()
+
+    with registered(Drafts):
+        start()
+        await ended(await submit("TEST_DRAFTS"), "COMPLETED")
+
+    assert found == [None, {"text": "words", "token": "the author's own"}]
