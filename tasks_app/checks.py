@@ -27,7 +27,7 @@ def type_limits_name_known_types(**_: Any) -> list[CheckMessage]:
 
 
 @register(TAG)
-def grace_fits_time_outs(**_: Any) -> list[CheckMessage]:
+def time_outs_are_in_seconds(**_: Any) -> list[CheckMessage]:
     """A type's time-out below one second is a mistake in units."""
     return [
         Warning(

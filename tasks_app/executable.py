@@ -10,7 +10,7 @@ class CountWords(TaskExecutable[CountWordsParameters, CountWordsResult]):
         ...
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_args
@@ -168,7 +168,7 @@ class TaskContext(Protocol):
 
 
 class ThreadContext(Protocol):
-    """What a `def execute` is given, in its thread. Each use raises AttemptStopped once the attempt was told to stop."""
+    """What a `def execute` is given, in its thread. `draft`, `progress` and `run` raise AttemptStopped once the attempt was told to stop."""
 
     task_id: str
     user_id: str
@@ -203,7 +203,7 @@ class TaskExecutable(Generic[P, R]):
         task_type: Stored in documents, so never reused for something else; renamed through `aliases`.
         timeout: Of one attempt, wall clock.
         retry: How often and after which delay an attempt is repeated.
-        max_running: How many of this type run at once, over all workers; 0 = none. TASKS_TYPE_LIMITS overrides it.
+        max_running: How many of this type run at once, over all workers; 0 = no limit. TASKS_TYPE_LIMITS overrides it.
         priority: −10 to 10, higher first.
         rerun_after_loss: False when the work must not run again after its worker was lost: it becomes INTERRUPTED.
         public: Whether REST clients may submit it.
@@ -235,10 +235,10 @@ class TaskExecutable(Generic[P, R]):
         """Refuse a submission whose objects are missing or belong to somebody else (raise NovelNotFound, SceneNotFound, …)."""
 
     def resource(self, parameters: P, services: Services) -> str | None:
-        """Name what this task uses and others share (an AI profile), if its concurrency is limited."""
+        """Name the AI profile that this task uses (`writing.ai_resource`), so that it counts against the profile's limit; no other name has one."""
         return None
 
-    async def execute(self, parameters: P, ctx: Any) -> R | FanOut:
+    def execute(self, parameters: P, ctx: Any) -> Coroutine[Any, Any, R | FanOut] | R | FanOut:
         """Do the work: `async def` with a TaskContext on the loop, or `def` with a ThreadContext in a thread.
 
         Returns:

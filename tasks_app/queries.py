@@ -17,8 +17,8 @@ from tasks_app.states import TaskStatus
 
 Json = dict[str, Any]
 
-# Heavy fields that no list shows.
-SUMMARY_FIELDS = {"parameters": 0, "result": 0, "draft": 0, "attempts": 0}
+# No list shows them.
+WITHOUT_HEAVY_FIELDS = {"parameters": 0, "result": 0, "draft": 0, "attempts": 0}
 EXACT_COUNT = 20_000
 COUNT_AGE_SECONDS = 5.0
 POSITION_LIMIT = 1_000
@@ -104,7 +104,7 @@ async def page(f: TaskFilter, *, page: int, size: int, sort_by: str = "createdAt
     query = f.query()
     # Each status is a stream of its index that is in the order of creation; all named, they are merged.
     in_order = {"status": {"$in": sorted(TaskStatus)}} | query if sort_by == "createdAt" else query
-    found = tasks.find(in_order, SUMMARY_FIELDS, hint=f.index(sort_by)).sort([(sort_by, direction), ("_id", direction)]).skip(page * size).limit(size)
+    found = tasks.find(in_order, WITHOUT_HEAVY_FIELDS, hint=f.index(sort_by)).sort([(sort_by, direction), ("_id", direction)]).skip(page * size).limit(size)
     items, total = await asyncio.gather(found.to_list(None), _count(mongo.database(), query, f.index("createdAt")))
     # The last page's end is the total, whatever was counted a moment before or after.
     return TaskPage(items, page * size + len(items) if items and len(items) < size else total)

@@ -1,15 +1,20 @@
 """Where task types are looked up. Every module in `executables/` of an installed app is imported at start; `@register` does the rest."""
 
 import inspect
+import re
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
+from tasks_app.conf import MAX_PRIORITY, MIN_PRIORITY
 from tasks_app.errors import UnknownTaskType
 from tasks_app.executable import TaskExecutable
 
 AnyExecutable = TaskExecutable[Any, Any]
 C = TypeVar("C", bound=type[AnyExecutable])
+
+_NAME = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)*")
 
 _by_name: dict[str, AnyExecutable] = {}
 _types: dict[str, AnyExecutable] = {}
@@ -21,11 +26,8 @@ def register(cls: C) -> C:
     Raises:
         ImproperlyConfigured: The class is incomplete, or a name is taken: two types under one name would run each other's tasks.
     """
-    for attribute in ("task_type", "Parameters", "Result"):
-        if not hasattr(cls, attribute):
-            raise ImproperlyConfigured(f"{cls.__qualname__} lacks {attribute}: derive it from TaskExecutable[Parameters, Result]")
-    if cls.task_type != cls.task_type.upper() or not cls.task_type.replace("_", "").isalnum():
-        raise ImproperlyConfigured(f"{cls.__qualname__}.task_type must be in UPPER_SNAKE_CASE, not {cls.task_type!r}")
+    if mistake := _mistake(cls):
+        raise ImproperlyConfigured(f"{cls.__qualname__}{mistake}")
     cls.runs_in_thread = not inspect.iscoroutinefunction(cls.execute)
     executable = cls()
     for name in (cls.task_type, *cls.aliases):
@@ -35,6 +37,24 @@ def register(cls: C) -> C:
         _by_name[name] = executable
     _types[cls.task_type] = executable
     return cls
+
+
+def _mistake(cls: type[AnyExecutable]) -> str | None:
+    for attribute in ("task_type", "Parameters", "Result"):
+        if not hasattr(cls, attribute):
+            return f" lacks {attribute}: derive it from TaskExecutable[Parameters, Result]"
+    if cls.execute is TaskExecutable.execute:
+        return " has no execute()"
+    if not isinstance(cls.aliases, tuple):
+        return f".aliases must be a tuple, not {cls.aliases!r}"
+    for name in (cls.task_type, *cls.aliases):
+        if not _NAME.fullmatch(name):
+            return f": names of task types are in UPPER_SNAKE_CASE, not {name!r}"
+    if not isinstance(cls.timeout, timedelta) or cls.timeout <= timedelta():
+        return f".timeout must be a timedelta above zero, not {cls.timeout!r}"
+    if cls.priority not in range(MIN_PRIORITY, MAX_PRIORITY + 1):
+        return f".priority must be an integer from {MIN_PRIORITY} to {MAX_PRIORITY}, not {cls.priority!r}"
+    return None
 
 
 def get(task_type: str) -> AnyExecutable:
@@ -56,6 +76,12 @@ def resolve(name: str) -> AnyExecutable:
     if not executable.public:
         raise UnknownTaskType(f"There is no task type {name[:64]!r}.")
     return executable
+
+
+def present_name(task_type: str) -> str:
+    """Return a stored type's name of today: limits count a type together with its former names. One that is not known here keeps its own."""
+    executable = _by_name.get(task_type)
+    return executable.task_type if executable is not None else task_type
 
 
 def known_types() -> list[str]:

@@ -15,7 +15,7 @@ from tasks_app.worker.limits import Limits, Live, count_live
 Json = dict[str, Any]
 
 FACTS_AGE_SECONDS = 1.0
-# Three heartbeats: a worker that has been silent for longer is not counted on.
+# Four heartbeats: a worker that has been silent for longer is not counted on.
 WORKER_SILENCE = timedelta(seconds=8)
 
 
@@ -82,7 +82,7 @@ def _queued(task: Json, facts: WaitingFacts) -> Json:
         return {"code": "unknown_type", "message": "No running worker knows this task type."}
     if code := facts.limits.reason(task, facts.live):
         return {"code": code, "message": _LIMIT_MESSAGES[code]}
-    return {"code": "queued", "message": "Next in line for a free worker."}
+    return {"code": "queued", "message": "In the queue for a free worker."}
 
 
 NOT_WAITING = "no"
@@ -104,7 +104,7 @@ def waiting_query(code: str, facts: WaitingFacts) -> Json:
             return {"status": retrying, "wait.code": {"$ne": "provider_limited"}}
         case "awaiting_children":
             return {"status": {"$in": sorted(LEASED)}, "lease.owner": None}
-        case "no":
+        case code if code == NOT_WAITING:
             return {"$or": [{"status": {"$in": sorted(TERMINAL)}}, {"status": {"$in": sorted(LEASED)}, "lease.owner": {"$gt": ""}}]}
         case "provider_limited":
             limited = {"status": retrying, "wait.code": "provider_limited"}
@@ -122,7 +122,7 @@ def _queued_for(code: str, facts: WaitingFacts) -> Json:
         return {"taskType": {"$nin": known}}
     if limits.total and live.total >= limits.total:
         return {"taskType": {"$in": known}} if code == "system_limit" else _NOTHING
-    full_types = [name for name in known if (limit := limits.per_type.get(name)) and live.types[name] >= limit]
+    full_types = [name for name in known if limits.type_is_full(name, live)]
     if code == "type_limit":
         return {"taskType": {"$in": full_types}}
     types = {"taskType": {"$in": [name for name in known if name not in full_types]}}

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from tasks_app import registry
 from tasks_app.admin.clocks import Clock
 from tasks_app.admin.filters import ListState
 from tasks_app.admin.words import type_word
@@ -40,7 +41,7 @@ def reason(task: Json, clock: Clock, facts: WaitingFacts, *, owner: str, childre
         case "system_limit":
             explanation, query = _of(live.total, limits.total), running.query_string()
         case "type_limit":
-            name = task["taskType"]
+            name = registry.present_name(task["taskType"])
             explanation = f"{type_word(name)}: {_of(live.types[name], limits.per_type.get(name, 0))}"
             query = running.first_page(type=name).query_string()
         case "user_limit":

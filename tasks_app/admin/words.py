@@ -49,7 +49,7 @@ def type_word(task_type: str) -> str:
 
 
 _WAITING: dict[str, Promise] = {
-    "queued": gettext_lazy("Next in line for a free worker."),
+    "queued": gettext_lazy("In the queue for a free worker."),
     "system_limit": gettext_lazy("As many tasks are running as the system allows."),
     "type_limit": gettext_lazy("As many tasks of this type are running as are allowed at once."),
     "user_limit": gettext_lazy("As many tasks of this user are running as are allowed at once."),

@@ -199,7 +199,8 @@ class Attempt:
     async def _on_loop(self, parameters: TaskModel, context: LoopContext) -> Any:
         if _informs():
             self.log.info("attempt_started")
-        return await self.executable.execute(parameters, context)
+        work: Any = self.executable.execute(parameters, context)
+        return await work
 
     def _start_timer(self) -> None:
         timeout = self.executable.timeout.total_seconds()

@@ -166,7 +166,7 @@ class Claimer:
         return await self._find({}, count)
 
     async def _look_past(self, picker: "_Picker", live: Live) -> None:
-        types = sorted(t for t in self._types if not self._type_is_full(t, live))
+        types = sorted(t for t in self._types if not self._limits.type_is_full(t, live))
         resources = [None, *(name for name, limit in self._limits.per_resource.items() if not limit or live.resources[name] < limit)]
         # Few enough streams for MongoDB to merge by index; which users is left to chance, so that everyone's turn comes.
         users = await self._users_with_room(live, max(MAX_STREAMS // (2 * max(len(types), 1) * len(resources)), 1))
@@ -181,6 +181,10 @@ class Claimer:
         if not picker.quarantine_free:
             extra["crashCount"] = {"$lt": QUARANTINE_AFTER_LOSSES}
         picker.take(await self._find(extra, picker.wanted, hint="claim_by_user"))
+        if not picker.full:
+            # Of a profile that is not (or no longer) known here: nothing limits them. By user instead of in order, because a range cannot be merged.
+            extra["resource"] = {"$gt": "", "$nin": sorted(self._limits.per_resource)}
+            picker.take(await self._find(extra, picker.wanted, hint="claim_by_user", in_order=False))
 
     async def _users_with_room(self, live: Live, count: int) -> list[str]:
         """Return up to `count` users who have queued tasks and may run more, from a random place in their order on.
@@ -200,18 +204,15 @@ class Claimer:
                 found.append(last)
         return found
 
-    def _type_is_full(self, task_type: str, live: Live) -> bool:
-        limit = self._limits.per_type.get(task_type)
-        return bool(limit) and live.types[task_type] >= limit  # type: ignore[operator]
-
-    async def _find(self, extra: Json, limit: int, hint: str = "claim", skip: int = 0) -> list[Json]:
+    async def _find(self, extra: Json, limit: int, hint: str = "claim", skip: int = 0, *, in_order: bool = True) -> list[Json]:
         query = {
             "status": TaskStatus.QUEUED.value,
             **extra,
             "$expr": {"$lte": ["$availableAt", "$$NOW"]},
         }
         # In one batch: by itself the first would hold 101 of them.
-        found = self._tasks.find(query, CANDIDATE_FIELDS, sort=list(CLAIM_ORDER.items()), skip=skip, limit=limit, batch_size=limit, hint=hint)
+        order = list(CLAIM_ORDER.items()) if in_order else None
+        found = self._tasks.find(query, CANDIDATE_FIELDS, sort=order, skip=skip, limit=limit, batch_size=limit, hint=hint)
         return await found.to_list(None)
 
     # --- how many run ---

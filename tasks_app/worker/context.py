@@ -93,7 +93,7 @@ class LoopContext:
 
 
 class PoolContext:
-    """For `def execute`: used from a thread of the pool; every use raises AttemptStopped once the attempt was told to stop."""
+    """For `def execute`: used from a thread of the pool; `draft`, `progress` and `run` raise AttemptStopped once the attempt was told to stop."""
 
     def __init__(self, context: TaskContext, attempt: "Attempt", loop: asyncio.AbstractEventLoop) -> None:
         self._context = context

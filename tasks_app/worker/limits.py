@@ -28,7 +28,7 @@ class Live:
         """Count `count` more tasks like this one."""
         self.total += count
         self.users[task["userId"]] += count
-        self.types[task["taskType"]] += count
+        self.types[registry.present_name(task["taskType"])] += count
         if resource := task.get("resource"):
             self.resources[resource] += count
 
@@ -45,7 +45,8 @@ class Limits:
     @classmethod
     def current(cls, settings: TaskSettings, per_resource: dict[str, int]) -> "Limits":
         """Return the limits of the settings, the types and the AI profiles."""
-        per_type = {e.task_type: e.max_running for e in registry.all_types() if e.max_running} | settings.type_limits
+        named = {registry.present_name(name): limit for name, limit in settings.type_limits.items()}
+        per_type = {e.task_type: e.max_running for e in registry.all_types() if e.max_running} | named
         return cls(
             settings.max_running,
             settings.max_running_per_user,
@@ -62,7 +63,7 @@ class Limits:
         """Return which limit keeps this task from running beside those in `live`, or None."""
         if self.total and live.total >= self.total:
             return "system_limit"
-        if (limit := self.per_type.get(task["taskType"])) and live.types[task["taskType"]] >= limit:
+        if self.type_is_full(task["taskType"], live):
             return "type_limit"
         if self.per_user and live.users[task["userId"]] >= self.per_user:
             return "user_limit"
@@ -70,6 +71,12 @@ class Limits:
         if resource and (limit := self.per_resource.get(resource)) and live.resources[resource] >= limit:
             return "provider_limited"
         return None
+
+    def type_is_full(self, task_type: str, live: Live) -> bool:
+        """Return whether a type, under any of its names, is at its limit."""
+        name = registry.present_name(task_type)
+        limit = self.per_type.get(name)
+        return bool(limit) and live.types[name] >= limit  # type: ignore[operator]
 
     def reached(self, live: Live, share: float = 1.0) -> bool:
         """Return whether anything is at its limit, or at this share of it."""

@@ -24,7 +24,7 @@ OVERVIEW = f"{LIST}overview/"
 
 # What an operator reads; those that hold for the whole system are in tests of their own.
 REASONS = {
-    "queued": "Next in line for a free worker.",
+    "queued": "In the queue for a free worker.",
     "user_limit": "As many tasks of this user are running as are allowed at once.",
     "provider_limited": "The AI provider takes no more at the moment.",
     "backoff": "The last attempt failed; the next one begins after a pause.",

@@ -117,6 +117,27 @@ def test_a_second_class_under_one_name_stops_the_start() -> None:
         registry.register(Second)
 
 
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"timeout": 30}, "timeout must be a timedelta"),
+        ({"timeout": timedelta(0)}, "timeout must be a timedelta above zero"),
+        ({"priority": 50}, "priority must be an integer from -10 to 10"),
+        ({"aliases": "OLD"}, "aliases must be a tuple"),
+        ({"aliases": ("old-name",)}, "UPPER_SNAKE_CASE, not 'old-name'"),
+        ({"task_type": "Mixed_Case"}, "UPPER_SNAKE_CASE, not 'Mixed_Case'"),
+        ({"execute": TaskExecutable.execute}, "has no execute()"),
+    ],
+)
+def test_a_class_with_a_mistake_stops_the_start_and_is_not_registered(attributes: dict[str, Any], words: str) -> None:
+    mistaken = type("Mistaken", (First,), {"task_type": "TEST_MISTAKEN", **attributes})
+
+    with pytest.raises(ImproperlyConfigured, match=re.escape(words)):
+        registry.register(mistaken)
+
+    assert not {"TEST_MISTAKEN", "OLD", "O"} & set(registry.known_types())
+
+
 def test_the_four_types_of_the_project_are_discovered() -> None:
     assert {"GENERATE_SUMMARY", "GENERATE_SCENE", "BATCH_GENERATE_SUMMARY", "BATCH_GENERATE_SCENE"} <= set(registry.known_types())
 

@@ -10,7 +10,7 @@ from ainoval.commands import ProjectCommand, spoken, usernames
 from tasks_app import presenters, search
 from tasks_app.management.many import server_time
 from tasks_app.management.selection import add_filters, selection, warn_of_unknown_type
-from tasks_app.queries import SUMMARY_FIELDS
+from tasks_app.queries import WITHOUT_HEAVY_FIELDS
 from tasks_app.selection import Selection
 from tasks_app.states import TaskStatus
 
@@ -59,7 +59,7 @@ class Command(ProjectCommand):
 
 
 async def _read(chosen: Selection, limit: int) -> tuple[list[Json], list[Json]]:
-    tasks = await search.newest(mongo.database(), chosen, SUMMARY_FIELDS, limit=limit)
+    tasks = await search.newest(mongo.database(), chosen, WITHOUT_HEAVY_FIELDS, limit=limit)
     facts = await presenters.waiting_facts()
     return tasks, [presenters.summary(task, facts) for task in tasks]
 

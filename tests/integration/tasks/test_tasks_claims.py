@@ -15,7 +15,9 @@ from tasks_app.worker import claims
 from tasks_app.worker.claims import Claimer
 from tasks_app.worker.limits import Limits, Live, count_live
 from tests.support import stored
+from tests.support.registered import registered
 from tests.support.stored import ALICE, BOB, Db, change, read, task
+from tests.support.testtasks.executables import Noop
 
 S = TaskStatus
 NO_LIMITS = Limits(0, 0, {}, {})
@@ -120,6 +122,39 @@ async def test_batches_take_no_more_than_their_fifth_while_a_type_at_its_limit_h
     taken = Counter([doc["parameters"]["tag"] for _ in range(8) for doc in (await one.claim(5)).tasks])
 
     assert taken == Counter(single=32, child=8)
+
+
+async def test_tasks_of_a_profile_that_is_gone_do_not_wait_behind_a_type_at_its_limit(db: Db) -> None:
+    await stored.running(db, task_type="TEST_SLEEP")
+    stuck = [named("stuck", task_type="TEST_SLEEP") for _ in range(60)]
+    await store(db, *stuck, *(named("gone", BOB, resource="ai:removed") for _ in range(3)), named("full", BOB, resource="ai:default"))
+    await stored.running(db, resource="ai:default")
+
+    taken = await names(db, 5, per_type={"TEST_SLEEP": 1}, per_resource={"ai:default": 1})
+
+    assert taken == ["gone"] * 3
+
+
+async def test_a_types_limit_counts_tasks_under_its_former_name(db: Db) -> None:
+    class Renamed(Noop):
+        """Known by another name before."""
+
+        task_type = "TEST_RENAMED"
+        aliases = ("TEST_BEFORE",)
+        max_running = 5
+
+    with registered(Renamed):
+        for _ in range(3):
+            await stored.running(db, task_type="TEST_BEFORE")
+        await store(db, *(named("now", task_type="TEST_RENAMED") for _ in range(5)), *(named("before", task_type="TEST_BEFORE") for _ in range(5)))
+        limits = Limits.current(task_settings(), {})
+
+        taken = (await Claimer(db, "claimer", limits, task_settings()).claim(20)).tasks
+
+        assert len(taken) == 2
+        live = await count_live(db)
+        assert live.types == {"TEST_RENAMED": 5}
+        assert {limits.reason(task(task_type=name), live) for name in ("TEST_RENAMED", "TEST_BEFORE")} == {"type_limit"}
 
 
 async def test_without_singles_a_batch_takes_all(db: Db) -> None:
