@@ -15,6 +15,7 @@ from ainoval.ai.profiles import Profile, Profiles
 from ainoval.novels.characters import clean
 
 BeforeCall = Callable[[], Awaitable[None]]
+OnUsage = Callable[[int, int], None]
 
 
 class AIService:
@@ -43,6 +44,7 @@ class AIService:
         instructions: str | None = None,
         profile: str | None = None,
         before_call: BeforeCall | None = None,
+        on_usage: OnUsage | None = None,
         on_text: OnText | None = None,
     ) -> Completion:
         """Return a summary of a scene, in the scene's language.
@@ -51,6 +53,7 @@ class AIService:
             instructions: The author's wishes; the offline provider cannot follow them.
             profile: A profile's name; None is the default one.
             before_call: Awaited right before the provider is called; what it raises stops the call.
+            on_usage: Called with the prompt's and the answer's tokens, also of an answer that turns out to be unusable: it is paid for.
             on_text: Awaited with each new piece of text. Pieces are raw: the result may be cleaner.
 
         Raises:
@@ -60,7 +63,7 @@ class AIService:
         if not _has_words(text):
             raise AIError("The scene has no text to summarise; write some first.", code=AIErrorCode.EMPTY_TEXT)
         work = SummaryWork(text=text, title=title.strip(), instructions=(instructions or "").strip())
-        return await self._complete(work, profile, before_call, on_text)
+        return await self._complete(work, profile, before_call, on_usage, on_text)
 
     async def write_scene(
         self,
@@ -72,6 +75,7 @@ class AIService:
         context: str = "",
         profile: str | None = None,
         before_call: BeforeCall | None = None,
+        on_usage: OnUsage | None = None,
         on_text: OnText | None = None,
     ) -> Completion:
         """Return a scene written from its summary, in the summary's language.
@@ -91,7 +95,7 @@ class AIService:
             target_words=target_words,
             context=context.strip(),
         )
-        return await self._complete(work, profile, before_call, on_text)
+        return await self._complete(work, profile, before_call, on_usage, on_text)
 
     async def aclose(self) -> None:
         """Close all connections; calls in flight end with an error."""
@@ -105,12 +109,17 @@ class AIService:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.aclose()
 
-    async def _complete(self, work: Work, profile_name: str | None, before_call: BeforeCall | None, on_text: OnText | None) -> Completion:
+    async def _complete(
+        self, work: Work, profile_name: str | None, before_call: BeforeCall | None, on_usage: OnUsage | None, on_text: OnText | None
+    ) -> Completion:
         provider = await self._provider(self.profiles.resolve(profile_name))
         request = CompletionRequest(work=work, messages=prompts.messages(work))
         if before_call is not None:
             await before_call()
-        return _cleaned(await provider.complete(request, on_text))
+        completion = await provider.complete(request, on_text)
+        if on_usage is not None:
+            on_usage(completion.prompt_tokens, completion.completion_tokens)
+        return _cleaned(completion)
 
     async def _provider(self, profile: Profile) -> Provider:
         if profile.name not in self._providers:

@@ -96,8 +96,8 @@ class GenerateScene(TaskExecutable[GenerateSceneParameters, GenerateSceneResult]
                 target_words=parameters.target_words,
                 profile=parameters.ai_config_id,
                 before_call=ctx.ready,
+                on_usage=ctx.add_usage,
             )
-            ctx.add_usage(completion.prompt_tokens, completion.completion_tokens)
             await ctx.progress(percentage=90, message="Storing")
             return Draft.of(completion, version)
 

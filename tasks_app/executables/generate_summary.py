@@ -69,8 +69,8 @@ class GenerateSummary(TaskExecutable[GenerateSummaryParameters, GenerateSummaryR
                 instructions=parameters.instructions,
                 profile=parameters.ai_config_id,
                 before_call=ctx.ready,
+                on_usage=ctx.add_usage,
             )
-            ctx.add_usage(completion.prompt_tokens, completion.completion_tokens)
             await ctx.progress(percentage=90, message="Storing")
             return Draft.of(completion, scene.version)
 

@@ -116,9 +116,11 @@ async def test_an_answer_cut_by_the_length_limit_is_kept_up_to_its_last_whole_se
 async def test_a_length_limit_before_the_first_sentence_ends_the_task(ai: AIServer, service: AIService, text: str) -> None:
     ai.script({"steps": [{"do": "answer", "text": text, "finish_reason": "length"}]})
 
+    paid: list[tuple[int, int]] = []
     with pytest.raises(AIError) as caught:
-        await service.summarise(SCENE)
+        await service.summarise(SCENE, on_usage=lambda prompt, completion: paid.append((prompt, completion)))
 
+    assert len(paid) == 1 and paid[0][0] > 0, "an unusable answer is paid for, too"
     assert (caught.value.code, caught.value.retryable) == ("truncated", False)
     assert "max_tokens" in caught.value.message
 
