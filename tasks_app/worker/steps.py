@@ -25,12 +25,19 @@ class timed(Coroutine[Any, Any, T]):  # noqa: N801 - used like a function: creat
         try:
             return self._coro.send(value)
         finally:
-            if (taken := time.perf_counter() - start) > BLOCKED_LOOP_SECONDS:
-                self._on_slow(taken)
+            self._judge(start)
 
     def throw(self, typ: Any, val: BaseException | object = None, tb: TracebackType | None = None) -> Any:
-        """Take one step into an exception."""
-        return self._coro.throw(typ) if val is None else self._coro.throw(typ, val, tb)
+        """Take one step that begins with an exception."""
+        start = time.perf_counter()
+        try:
+            return self._coro.throw(typ) if val is None else self._coro.throw(typ, val, tb)
+        finally:
+            self._judge(start)
+
+    def _judge(self, start: float) -> None:
+        if (taken := time.perf_counter() - start) > BLOCKED_LOOP_SECONDS:
+            self._on_slow(taken)
 
     def close(self) -> None:
         """End the coroutine."""
