@@ -115,7 +115,7 @@ async def cancel(db: AsyncDatabase[Json], selection: Selection, witness: Witness
     done = Cancelled()
     counted: set[str] = set()
     retention = task_settings().retention_seconds
-    async for group in _groups(db, selection, {"parentId": 1, "children.total": 1}):
+    async for group in _groups(db, selection, {"parentId": 1, "taskType": 1}):
         ids = remaining = [task["_id"] for task in group]
         await witness.before(ids)
         changed = 0
@@ -133,7 +133,7 @@ async def cancel(db: AsyncDatabase[Json], selection: Selection, witness: Witness
             remaining = [task["_id"] async for task in db[TASKS].find(open_still, {"_id": 1}, hint="_id_")]
             if not remaining:
                 break
-        parents = {task["_id"] for task in group if task.get("children")} | {task["parentId"] for task in group if task.get("parentId")}
+        parents = {task["_id"] for task in group if registry.fans_out(task["taskType"])} | {task["parentId"] for task in group if task.get("parentId")}
         if parents:
             done.batches += await _cancel_families(db, sorted(parents), sorted(parents - counted))
             counted |= parents
@@ -157,8 +157,12 @@ class Requeued:
     unknown_types: dict[str, int]
 
 
-async def requeue(db: AsyncDatabase[Json], selection: Selection, witness: Witness = NOBODY) -> Requeued:
-    """Send the selected tasks back to the queue, oldest first; those of batches run again with their batch only."""
+async def requeue(db: AsyncDatabase[Json], selection: Selection, witness: Witness = NOBODY, *, priority: int | None = None) -> Requeued:
+    """Send the selected tasks back to the queue, oldest first; those of batches run again with their batch only.
+
+    Args:
+        priority: Their priority from now on; None keeps each one's.
+    """
     selection = replace(selection, children=False)
     done = Requeued(0, {})
     shares = FairShares(db)
@@ -176,14 +180,22 @@ async def requeue(db: AsyncDatabase[Json], selection: Selection, witness: Witnes
         for user_id, tasks in by_user.items():
             first_key = (await shares.keys(user_id, len(tasks))).fair_key
             for place, (task_id, attempts) in enumerate(tasks):
-                transition = lifecycle.requeue(selection.scope([task_id]), fair_key=first_key + place, extra={"maxAttempts": attempts})
+                transition = lifecycle.requeue(selection.scope([task_id]), fair_key=first_key + place, priority=priority, extra={"maxAttempts": attempts})
                 # Of one task: such a write is repeated by the driver when the reply is lost, one of many is not.
                 writes.append(replace(transition, many=False).operation())
         changed = (await db[TASKS].bulk_write(writes, ordered=False)).matched_count if writes else 0
         done.requeued += changed
+        await _keep_children(db, [task["_id"] for task in group if registry.fans_out(task["taskType"])])
         await witness.after(len(group), changed)
     log.info("tasks_requeued", count=done.requeued)
     return done
+
+
+async def _keep_children(db: AsyncDatabase[Json], parent_ids: list[str]) -> None:
+    """Take the end of retention from the children of those that were requeued: until they plant again, what is finished must not be deleted."""
+    requeued = {"_id": {"$in": parent_ids}, "status": {"$in": sorted(states.UNFINISHED)}}
+    for parent_id in [doc["_id"] async for doc in db[TASKS].find(requeued, {"_id": 1}, hint="_id_")] if parent_ids else []:
+        await lifecycle.execute(db, lifecycle.keep_children(parent_id))
 
 
 @dataclass(slots=True)

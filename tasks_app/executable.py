@@ -224,6 +224,11 @@ class TaskExecutable(Generic[P, R]):
     Result: ClassVar[type[TaskModel]]
     runs_in_thread: ClassVar[bool]
 
+    @property
+    def fans_out(self) -> bool:
+        """Whether this is a batch: it makes a result of its children's."""
+        return type(self).collect is not TaskExecutable.collect
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for base in getattr(cls, "__orig_bases__", ()):

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
+from ainoval import mongo
 from ainoval.ids import derived_id
 from ainoval.logs import get_logger
 from tasks_app import lifecycle, registry, states, tally
@@ -17,7 +18,7 @@ from tasks_app.documents import BATCH_LANE, LEASED_STATUS, TASKS, new_task
 from tasks_app.errors import UnknownTaskType
 from tasks_app.executable import ChildOutcome, ChildTask, Services
 from tasks_app.fairness import FairShares
-from tasks_app.outcomes import ErrorRecord
+from tasks_app.outcomes import ErrorRecord, describe, storable_document
 from tasks_app.states import TaskStatus
 from tasks_app.tally import Ending
 
@@ -68,9 +69,25 @@ async def plant(db: AsyncDatabase[Json], parent: Json, children: Sequence[ChildT
                 raise
     if generation:
         await lifecycle.execute(db, lifecycle.keep_children(parent["_id"]))
-        older = {"parentId": parent["_id"], "generation": {"$lt": generation}}
-        await lifecycle.execute(db, lifecycle.requeue(older, fair_key=ticket.fair_key, extra={"generation": generation}))
+        await _run_again(db, parent["_id"], {document["_id"]: document for document in documents}, generation)
     return await tasks.count_documents({"parentId": parent["_id"]})
+
+
+async def _run_again(db: AsyncDatabase[Json], parent_id: str, planned: dict[str, Json], generation: int) -> None:
+    """Requeue the children of an earlier life that did not complete and are planned again, with what their parent plans for them now."""
+    older = {"parentId": parent_id, "status": {"$in": sorted(states.REQUEUEABLE)}, "generation": {"$lt": generation}}
+    writes = []
+    async for child in db[TASKS].find(older, {"parameters": 1}, hint="family"):
+        if (plan := planned.get(child["_id"])) is None:
+            continue
+        extra = {"generation": generation, "priority": plan["priority"], "maxAttempts": plan["maxAttempts"], "resource": {"$literal": plan.get("resource")}}
+        # The same parameters keep a draft that was paid for.
+        edited = plan["parameters"] if plan["parameters"] != child["parameters"] else None
+        scope = {"_id": child["_id"], "generation": {"$lt": generation}}
+        again = lifecycle.requeue(scope, fair_key=plan["fairKey"], parameters=edited, extra=extra)
+        writes.append(replace(again, many=False).operation())
+    for start in range(0, len(writes), INSERT_GROUP):
+        await db[TASKS].bulk_write(writes[start : start + INSERT_GROUP], ordered=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +122,7 @@ async def roll_up(db: AsyncDatabase[Json], parent_ids: Sequence[str] | None = No
     """Bring parents up to date with their children, and end those whose children have all ended.
 
     Args:
-        parent_ids: Which; None for all that await children.
+        parent_ids: Which; None for all that await children. Of those that are named and have ended, or are gone, the children are ended, too.
 
     Returns:
         How many parents ended.
@@ -113,6 +130,7 @@ async def roll_up(db: AsyncDatabase[Json], parent_ids: Sequence[str] | None = No
     query: Json = {"status": LEASED_STATUS, "lease.owner": None, "children.total": {"$exists": True}}
     if parent_ids is not None:
         query["_id"] = {"$in": list(parent_ids)}
+        await end_with_parents(db, parent_ids)
     fields = {
         "taskType": 1,
         "status": 1,
@@ -131,7 +149,12 @@ async def roll_up(db: AsyncDatabase[Json], parent_ids: Sequence[str] | None = No
         group = parents[start : start + SWEEP_GROUP]
         counts = await count_children(db, [parent["_id"] for parent in group])
         for parent in group:
-            ended += await _bring_up_to_date(db, parent, counts[parent["_id"]])
+            try:
+                ended += await _bring_up_to_date(db, parent, counts[parent["_id"]])
+            except Exception as exc:
+                if mongo.is_unavailable(exc):
+                    raise
+                log.exception("batch_left", task_id=parent["_id"], task_type=parent["taskType"])  # one must not hold up the others
     return ended
 
 
@@ -158,16 +181,27 @@ async def cancel_children(db: AsyncDatabase[Json], parent_id: str) -> None:
     await lifecycle.execute(db, lifecycle.request_cancel(scope))
 
 
+async def end_with_parents(db: AsyncDatabase[Json], parent_ids: Sequence[str]) -> None:
+    """End the children of parents that did not await their end: lost or failed while they planted, cancelled before they planted again, or deleted."""
+    found = {doc["_id"]: doc async for doc in db[TASKS].find({"_id": {"$in": list(parent_ids)}}, {"status": 1, "expireAt": 1}, hint="_id_")}
+    retention = timedelta(seconds=task_settings().retention_seconds)
+    for parent_id in parent_ids:
+        parent = found.get(parent_id)
+        if parent is not None and not TaskStatus(parent["status"]).is_terminal:
+            continue
+        await cancel_children(db, parent_id)
+        expire_at = (parent or {}).get("expireAt") or datetime.now(UTC) + retention
+        await lifecycle.execute(db, lifecycle.keep_children_until(parent_id, expire_at + CHILDREN_OUTLIVE))
+
+
 async def cancel_children_of_ended_parents(db: AsyncDatabase[Json], *, limit: int = 1_000) -> int:
     """Cancel queued children whose parent has ended (it was lost for the third time while it planted them); return how many parents had such."""
     queued = {"status": TaskStatus.QUEUED.value, "lane": BATCH_LANE}
     waiting = {doc["parentId"] async for doc in db[TASKS].find(queued, {"parentId": 1}, hint="claim").limit(limit)}
     ended = db[TASKS].find({"_id": {"$in": sorted(waiting)}, "status": {"$in": sorted(states.TERMINAL)}}, {"_id": 1})
-    count = 0
-    async for parent in ended:
-        await cancel_children(db, parent["_id"])
-        count += 1
-    return count
+    ids = [parent["_id"] async for parent in ended]
+    await end_with_parents(db, ids)
+    return len(ids)
 
 
 def ended_status(counts: ChildCounts) -> TaskStatus:
@@ -188,10 +222,16 @@ async def _finish(db: AsyncDatabase[Json], parent: Json, counts: ChildCounts) ->
             {"failed": counts.total},
             retryable=True,
         )
+    outcomes = await _outcomes(db, parent["_id"])
+    result: Json | None = None
     try:
-        result = await _collect(db, parent)
+        result = _collected(parent, outcomes)
     except UnknownTaskType:
         return False  # a worker that knows the type ends it
+    except Exception as exc:
+        log.exception("collect_failed", task_id=parent["_id"], task_type=parent["taskType"])
+        status = TaskStatus.CANCELLED if status is TaskStatus.CANCELLED else TaskStatus.FAILED
+        error = None if status is TaskStatus.CANCELLED else describe(exc)
     now: datetime = parent["now"]
     expire_at = now + timedelta(seconds=task_settings().retention_seconds)
     # First the children: if this process dies in between, the parent is still unfinished, and both are repeated.
@@ -205,8 +245,7 @@ async def _finish(db: AsyncDatabase[Json], parent: Json, counts: ChildCounts) ->
     return won
 
 
-async def _collect(db: AsyncDatabase[Json], parent: Json) -> Json:
-    executable = registry.get(parent["taskType"])
+async def _outcomes(db: AsyncDatabase[Json], parent_id: str) -> list[ChildOutcome]:
     fields = {
         "status": 1,
         "parameters": 1,
@@ -215,8 +254,18 @@ async def _collect(db: AsyncDatabase[Json], parent: Json) -> Json:
         "result.applied": 1,
         "errorInfo": 1,
     }
-    cursor = db[TASKS].find({"parentId": parent["_id"]}, fields).sort([("createdAt", 1), ("fairKey", 1)])
-    outcomes = [ChildOutcome(TaskStatus(doc["status"]), doc["parameters"], doc.get("result") or {}, doc.get("errorInfo")) async for doc in cursor]
-    result = executable.collect(executable.Parameters.model_validate(parent["parameters"]), outcomes)
-    stored: Json = result.model_dump(mode="json", by_alias=True)
-    return stored
+    cursor = db[TASKS].find({"parentId": parent_id}, fields).sort([("createdAt", 1), ("fairKey", 1)])
+    return [ChildOutcome(TaskStatus(doc["status"]), doc["parameters"], doc.get("result") or {}, doc.get("errorInfo")) async for doc in cursor]
+
+
+def _collected(parent: Json, outcomes: Sequence[ChildOutcome]) -> Json:
+    """Return a batch's result as it is stored.
+
+    Raises:
+        UnknownTaskType: Not a type of this process.
+        PermanentFailure: The stored parameters fit this version of the type no more, or the result cannot be stored.
+        Exception: What the type's own `collect` raises.
+    """
+    executable = registry.get(parent["taskType"])
+    result = executable.collect(registry.stored_parameters(executable, parent["parameters"]), outcomes)
+    return storable_document(lambda: result.model_dump(mode="json", by_alias=True), "result")[0]

@@ -7,7 +7,7 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.logs import get_logger
-from tasks_app import lifecycle, registry, states, tally
+from tasks_app import families, lifecycle, registry, states, tally
 from tasks_app.conf import task_settings
 from tasks_app.documents import CLAIM_ORDER, LANES, LEASED_STATUS, TASKS, WORKERS
 from tasks_app.states import TaskStatus
@@ -95,6 +95,7 @@ async def recover_lost(db: AsyncDatabase[Json], scope: Json | None = None, *, ma
         total += recovered
         if recovered:
             await _count_recovered(db, lost, recovered)
+            await families.end_with_parents(db, [task["_id"] for task in lost if registry.fans_out(task["taskType"])])
         if not recovered or len(lost) < RECOVER_GROUP:
             break
     if total:
@@ -141,9 +142,11 @@ async def find_lost(db: AsyncDatabase[Json], *, expired_for_seconds: float = 0.0
 
 async def purge(db: AsyncDatabase[Json], task_ids: list[str]) -> int:
     """Delete ended tasks with their whole families; return how many documents went."""
-    ended = {"_id": {"$in": task_ids}, "status": {"$in": sorted(states.TERMINAL)}}
-    # Children first: a crash in between leaves a parent without children, which the next purge takes, and never children without their parent.
-    parents = [doc["_id"] async for doc in db[TASKS].find(ended, {"_id": 1})]
-    children = await db[TASKS].delete_many({"parentId": {"$in": parents}, "status": {"$in": sorted(states.TERMINAL)}}, hint="family")
-    deleted = await db[TASKS].delete_many(ended)
+    ended = {"status": {"$in": sorted(states.TERMINAL)}}
+    deleted = await db[TASKS].delete_many({"_id": {"$in": task_ids}, **ended})
+    left = {doc["_id"] async for doc in db[TASKS].find({"_id": {"$in": task_ids}}, {"_id": 1})}
+    # Children after their parent: a requeue in between finds no parent, and never one whose finished children are gone and would be paid for again.
+    # If this process dies here, their own end of retention takes them.
+    gone = [task_id for task_id in task_ids if task_id not in left]
+    children = await db[TASKS].delete_many({"parentId": {"$in": gone}, **ended}, hint="family")
     return children.deleted_count + deleted.deleted_count

@@ -205,7 +205,7 @@ async def cancel(task_id: str, *, user_id: str | None) -> Json:
         if changed:
             log.info("task_cancel_requested", task_id=task_id, task_type=task["taskType"], user_id=task["userId"], status=task["status"])
         if _may_have_children(task):
-            await families.cancel_children(db, task_id)
+            await (families.end_with_parents(db, [task_id]) if TaskStatus(task["status"]).is_terminal else families.cancel_children(db, task_id))
         if changed or task["status"] == TaskStatus.CANCELLING.value:
             return task
         if TaskStatus(task["status"]).is_terminal:
@@ -283,6 +283,8 @@ async def requeue(task_id: str, *, user_id: str | None, parameters: Mapping[str,
     if not await lifecycle.execute(db, lifecycle.requeue(scope, fair_key=key, parameters=edited, extra=extra)):
         now = await queries.get(task_id, user_id=user_id)
         raise InvalidTransition(f"A task that is {now['status']} cannot be run again.", code="not_requeueable")
+    if executable.fans_out:
+        await lifecycle.execute(db, lifecycle.keep_children(task_id))
     log.info("task_requeued", task_id=task_id, task_type=task["taskType"], user_id=task["userId"], attempt=0)
     return await queries.get(task_id, user_id=user_id)
 

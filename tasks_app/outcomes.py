@@ -3,16 +3,24 @@
 import asyncio
 import random
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import bson
+
 from ainoval.errors import AinovalError, WorkError
+from tasks_app.conf import MAX_RESULT_BYTES
+from tasks_app.errors import PermanentFailure
 from tasks_app.retry import RetryPolicy
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
 MESSAGE_MAX_LENGTH = 2_000
 TRACEBACK_MAX_LENGTH = 16_000
 DETAILS_MAX_ITEMS = 20
+LEFT_OUT = "leftOut"
+"""How many details were not kept: those beyond the first 20, and those that are no plain value."""
+_TOO_MANY = object()
 
 
 class AttemptTimeout(WorkError):
@@ -64,10 +72,10 @@ def describe(error: BaseException) -> ErrorRecord:
     )
     match error:
         case WorkError():
-            return ErrorRecord(error.code, _bounded(error.message), _details(error), error.retryable, trace, error.retry_after)
+            return ErrorRecord(error.code, bounded(error.message), _details(error), error.retryable, trace, error.retry_after)
         case AinovalError():
             # A refusal of the domain (a scene that is gone, a version that moved): the next attempt would meet the same.
-            return ErrorRecord(error.code, _bounded(error.message), _details(error), retryable=False, traceback=trace)
+            return ErrorRecord(error.code, bounded(error.message), _details(error), retryable=False, traceback=trace)
         case asyncio.TimeoutError():
             return ErrorRecord("timeout", "Something the work waited for took too long.", {}, retryable=True, traceback=trace)
         case _:
@@ -123,23 +131,46 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _bounded(text: str) -> str:
+def bounded(text: str, most: int = MESSAGE_MAX_LENGTH) -> str:
+    """Return a text as it is stored: at most so many characters of it, and whether it was cut."""
     text = storable(text)
-    return text if len(text) <= MESSAGE_MAX_LENGTH else f"{text[:MESSAGE_MAX_LENGTH]} [cut, {len(text)} characters in all]"
+    return text if len(text) <= most else f"{text[:most]} [cut, {len(text)} characters in all]"
 
 
 def _details(error: AinovalError) -> dict[str, Any]:
     kept: dict[str, Any] = {}
-    for key, value in list(error.details.items())[:DETAILS_MAX_ITEMS]:
-        match value:
+    for key, value in error.details.items():
+        match value if len(kept) < DETAILS_MAX_ITEMS else _TOO_MANY:
             case str():
-                kept[_key(key)] = _bounded(value)
+                kept[_key(key)] = bounded(value)
             case bool() | float() | None:
                 kept[_key(key)] = value
             case int():
                 kept[_key(key)] = value if -(2**63) <= value < 2**63 else str(value)  # BSON has no larger integers
+    if left_out := len(error.details) - len(kept):
+        kept[LEFT_OUT] = left_out
     return kept
 
 
 def _key(name: object) -> str:
     return storable(str(name)).replace("\0", "").lstrip("$")[:100] or "_"
+
+
+def storable_document(make: Callable[[], dict[str, Any]], what: str) -> tuple[dict[str, Any], int]:
+    """Return a document that an executable wants stored, and its size in bytes.
+
+    Args:
+        make: Makes it, and may fail.
+        what: `result` or `draft`.
+
+    Raises:
+        PermanentFailure: It cannot be stored (`bad_result`, `bad_draft`), or is too large (`result_too_large`, `draft_too_large`).
+    """
+    try:
+        document = make()
+        size = len(bson.encode(document))
+    except (bson.errors.BSONError, OverflowError, ValueError, TypeError) as exc:
+        raise PermanentFailure(f"The {what} cannot be stored ({type(exc).__name__}).", code=f"bad_{what}") from exc
+    if size > MAX_RESULT_BYTES:
+        raise PermanentFailure(f"The {what} has {size:,} bytes; {MAX_RESULT_BYTES:,} can be stored.", code=f"{what}_too_large", details={"bytes": size})
+    return document, size

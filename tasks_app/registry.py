@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
+from pydantic import ValidationError
 
 from tasks_app.conf import MAX_PRIORITY, MIN_PRIORITY
-from tasks_app.errors import UnknownTaskType
-from tasks_app.executable import TaskExecutable
+from tasks_app.errors import PermanentFailure, UnknownTaskType
+from tasks_app.executable import TaskExecutable, TaskModel
 
 AnyExecutable = TaskExecutable[Any, Any]
 C = TypeVar("C", bound=type[AnyExecutable])
@@ -76,6 +77,26 @@ def resolve(name: str) -> AnyExecutable:
     if not executable.public:
         raise UnknownTaskType(f"There is no task type {name[:64]!r}.")
     return executable
+
+
+def stored_parameters(executable: AnyExecutable, parameters: dict[str, Any]) -> TaskModel:
+    """Return parameters that were accepted once, perhaps by an earlier version, as their model of today.
+
+    Raises:
+        PermanentFailure: They do not fit it.
+    """
+    try:
+        return executable.Parameters.model_validate(parameters)
+    except ValidationError as exc:
+        errors = exc.errors(include_input=False, include_context=False, include_url=False)
+        message = f"The stored parameters do not fit this version of the task type: {errors[0]['msg']}"
+        raise PermanentFailure(message, code="invalid_parameters") from exc
+
+
+def fans_out(task_type: str) -> bool:
+    """Whether a stored type is known here, and a batch."""
+    executable = _by_name.get(task_type)
+    return executable is not None and executable.fans_out
 
 
 def present_name(task_type: str) -> str:

@@ -17,20 +17,18 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-import bson
-from pydantic import ValidationError
 from pymongo.asynchronous.database import AsyncDatabase
 from structlog.stdlib import BoundLogger
 
 from ainoval import mongo
 from ainoval.logs import get_logger
 from tasks_app import lifecycle, registry
-from tasks_app.conf import MAX_RESULT_BYTES, QUARANTINE_AFTER_LOSSES, TaskSettings
+from tasks_app.conf import QUARANTINE_AFTER_LOSSES, TaskSettings
 from tasks_app.documents import SINGLE_LANE
 from tasks_app.errors import AttemptStopped, LeaseLost, PermanentFailure, RetryLater
 from tasks_app.executable import FanOut, Services, TaskModel
 from tasks_app.lifecycle import AttemptRecord, Transition
-from tasks_app.outcomes import AttemptTimeout, Fail, Retry, decide, storable
+from tasks_app.outcomes import AttemptTimeout, Fail, Retry, bounded, decide, storable_document
 from tasks_app.tally import Tally
 from tasks_app.worker.clock import ServerClock
 from tasks_app.worker.context import LoopContext, PoolContext
@@ -41,6 +39,7 @@ from tasks_app.worker.steps import timed
 Json = dict[str, Any]
 
 DATABASE_AWAY_DELAY = timedelta(seconds=1)
+PROGRESS_MESSAGE_MAX_LENGTH = 500
 
 log = get_logger(__name__)
 _informs = partial(logging.getLogger(__name__).isEnabledFor, logging.INFO)
@@ -74,26 +73,6 @@ class Surroundings:
     rng: random.Random
 
 
-def storable_document(make: Callable[[], Json], what: str) -> tuple[Json, int]:
-    """Return a document that an executable wants stored, and its size in bytes.
-
-    Args:
-        make: Makes it, and may fail.
-        what: `result` or `draft`.
-
-    Raises:
-        PermanentFailure: It cannot be stored (`bad_result`, `bad_draft`), or is too large (`result_too_large`, `draft_too_large`).
-    """
-    try:
-        document = make()
-        size = len(bson.encode(document))
-    except (bson.errors.BSONError, OverflowError, ValueError, TypeError) as exc:
-        raise PermanentFailure(f"The {what} cannot be stored ({type(exc).__name__}).", code=f"bad_{what}") from exc
-    if size > MAX_RESULT_BYTES:
-        raise PermanentFailure(f"The {what} has {size:,} bytes; {MAX_RESULT_BYTES:,} can be stored.", code=f"{what}_too_large", details={"bytes": size})
-    return document, size
-
-
 class Attempt:
     """One attempt, from its claim to the write of its ending."""
 
@@ -111,7 +90,6 @@ class Attempt:
         "db",
         "document",
         "draft",
-        "ended_by_fan_out",
         "ending",
         "executable",
         "in_quarantine",
@@ -145,7 +123,6 @@ class Attempt:
         self.completion_tokens = 0
         self.ending = False
         self.stopped_at: float | None = None
-        self.ended_by_fan_out = False
         self._around = around
         self._on_end = on_end
         self._progress = lifecycle.NO_PROGRESS
@@ -176,17 +153,10 @@ class Attempt:
         executable = self.executable
         context = LoopContext(self, self.services)
         try:
-            parameters = executable.Parameters.model_validate(self.document["parameters"])
-        except ValidationError as exc:
-            failed: asyncio.Future[Any] = loop.create_future()
-            errors = exc.errors(include_input=False, include_context=False, include_url=False)
-            failed.set_exception(
-                PermanentFailure(
-                    f"The stored parameters do not fit this version of the task type: {errors[0]['msg']}",
-                    code="invalid_parameters",
-                )
-            )
-            self._work = failed
+            parameters = registry.stored_parameters(executable, self.document["parameters"])
+        except PermanentFailure as unfit:
+            self._work = loop.create_future()
+            self._work.set_exception(unfit)
         else:
             if executable.runs_in_thread:
                 self._queued = self.threads.submit(self._in_thread, parameters, PoolContext(context, self, loop), loop)
@@ -274,7 +244,7 @@ class Attempt:
         known = self._progress
         self._progress = {
             "percentage": min(max(known["percentage"] if percentage is None else percentage, 0), 100),
-            "message": known["message"] if message is None else storable(message[:500]),
+            "message": known["message"] if message is None else bounded(message, PROGRESS_MESSAGE_MAX_LENGTH),
             "current": known["current"] if current is None else current,
             "total": known["total"] if total is None else total,
         }
@@ -335,7 +305,6 @@ class Attempt:
 
     def _result(self, record: AttemptRecord, result: Any) -> Transition:
         if isinstance(result, FanOut):
-            self.ended_by_fan_out = True
             return lifecycle.await_children(self.task_id, record, total=result.total)
         if not isinstance(result, self.executable.Result):
             wrong = PermanentFailure(

@@ -89,7 +89,6 @@ class Worker:
         self._families_at = float("-inf")
         self._served = 0.0  # the largest fair-share key that was claimed here and is not written yet
         self._advanced_at = float("-inf")
-        self._started_at = time.monotonic()
 
     # --- life ---
 
@@ -275,8 +274,8 @@ class Worker:
             del self.attempts[attempt.task_id]
         if parent_id := attempt.document.get("parentId"):
             self._parents.add(parent_id)
-        elif attempt.ended_by_fan_out:
-            self._parents.add(attempt.task_id)  # it may have no children at all
+        elif attempt.executable.fans_out:
+            self._parents.add(attempt.task_id)  # it awaits its children, who may have ended, or has ended, and they must
         self._slot_free.set()
         if self._claimer.limited:
             self._wake.now()  # its end made room for another task of the same user, type or profile

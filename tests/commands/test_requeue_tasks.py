@@ -88,3 +88,16 @@ def test_tasks_that_nothing_here_can_run_are_left_alone_and_named(run: Run, stor
     printed = run("requeue_tasks", "--all", "--yes")
     assert printed.strip() == "Requeued 1 task. Left alone 1 task of type REMOVED_TYPE, which nothing here can run."
     assert [store.status(unknown), store.status(known)] == ["FAILED", "QUEUED"]
+
+
+def test_a_priority_is_theirs_from_now_on(run: Run, store: Store) -> None:
+    task = store.task(S.FAILED)
+    run("requeue_tasks", "--id", task, "--priority", "-3", "--yes")
+    assert store.get(task)["priority"] == -3
+
+
+def test_a_priority_beyond_the_range_is_refused(run: Run, store: Store) -> None:
+    task = store.task(S.FAILED)
+    with pytest.raises(CommandError, match="--priority: invalid choice"):
+        run("requeue_tasks", "--id", task, "--priority", "11", "--yes")
+    assert store.get(task)["status"] == "FAILED"

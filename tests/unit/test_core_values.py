@@ -89,6 +89,13 @@ def test_a_wait_that_somebody_asks_for_uses_no_attempt_is_capped_and_is_bounded_
     assert capped.delay <= 3600 * 1.1
 
 
+def test_details_that_are_not_kept_are_counted() -> None:
+    details: dict[str, Any] = {f"number{n}": n for n in range(22)} | {"nested": {"a": 1}}
+    kept = decided(PermanentFailure("no", details=details)).error.details
+    assert kept == {f"number{n}": n for n in range(20)} | {"leftOut": 3}
+    assert decided(PermanentFailure("no", details={"list": [1], "word": "x"})).error.details == {"word": "x", "leftOut": 1}
+
+
 class First(TaskExecutable[NoParameters, NoParameters]):
     """One."""
 

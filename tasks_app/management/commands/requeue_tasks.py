@@ -1,11 +1,13 @@
 """`manage.py requeue_tasks`: send many tasks back to the queue."""
 
+from argparse import ArgumentParser
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.commands import counted
 from tasks_app import bulk, states
+from tasks_app.conf import MAX_PRIORITY, MIN_PRIORITY
 from tasks_app.management.many import ManyTasksCommand
 from tasks_app.selection import Selection
 
@@ -24,9 +26,23 @@ class Command(ManyTasksCommand):
     reached = states.UNFINISHED
     by_end = True
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--priority",
+            type=int,
+            choices=range(MIN_PRIORITY, MAX_PRIORITY + 1),
+            metavar="N",
+            help=f"their priority from now on, {MIN_PRIORITY} to {MAX_PRIORITY}, higher first; without it each keeps its own",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.priority: int | None = options["priority"]
+        super().handle(*args, **options)
+
     async def act(self, db: AsyncDatabase[dict[str, Any]], chosen: Selection) -> str:
         """Requeue, and say what was left alone."""
-        done = await bulk.requeue(db, chosen)
+        done = await bulk.requeue(db, chosen, priority=self.priority)
         sentence = f"Requeued {counted(done.requeued, 'task')}."
         for task_type, count in sorted(done.unknown_types.items()):
             sentence += f" Left alone {counted(count, 'task')} of type {task_type}, which nothing here can run."

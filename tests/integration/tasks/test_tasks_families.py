@@ -1,20 +1,24 @@
 """Batches: planting children once, rolling up, the four ways a parent ends, cancel and requeue of a whole family."""
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ClassVar
 
 import pytest
-from pymongo import WriteConcern
+from pymongo import AsyncMongoClient, WriteConcern, monitoring
 from pymongo.errors import BulkWriteError
 
 from ainoval import mongo
-from tasks_app import families, lifecycle, operations, registry
+from tasks_app import bulk, families, lifecycle, maintenance, operations, registry, states
+from tasks_app.conf import MAX_RESULT_BYTES
 from tasks_app.documents import BATCH_LANE, TASKS
-from tasks_app.executable import ChildTask
+from tasks_app.executable import ChildOutcome, ChildTask, FanOut, NoParameters, TaskExecutable
+from tasks_app.selection import Selection
 from tasks_app.states import TaskStatus
 from tests.support import stored
+from tests.support.registered import registered
 from tests.support.stored import Db, Json, change, read
-from tests.support.testtasks.executables import Sleep
+from tests.support.testtasks.executables import FamilyParameters, Sleep
 
 S = TaskStatus
 
@@ -294,3 +298,177 @@ async def test_a_parent_of_a_type_this_process_does_not_know_is_left_to_others(d
     assert await families.roll_up(db) == 0
 
     assert (await read(db, parent["_id"]))["status"] == S.RUNNING
+
+
+class Collects(TaskExecutable[FamilyParameters, NoParameters]):
+    """A batch whose result cannot be made."""
+
+    task_type = "TEST_COLLECTS"
+    failure: ClassVar[Callable[[], NoParameters]]
+
+    async def execute(self, parameters: FamilyParameters, ctx: Any) -> FanOut:
+        return await ctx.fan_out([])
+
+    def collect(self, parameters: FamilyParameters, children: Sequence[ChildOutcome]) -> NoParameters:
+        return type(self).failure()
+
+
+def _broken() -> NoParameters:
+    raise RuntimeError("/etc/passwd was read")
+
+
+class _Huge(NoParameters):
+    text: str = "x" * (MAX_RESULT_BYTES + 1)
+
+
+@pytest.mark.parametrize(("failure", "code"), [(_broken, "unexpected_error"), (_Huge, "result_too_large"), (lambda: {"not": "a model"}, "unexpected_error")])
+async def test_a_batch_whose_result_cannot_be_made_fails_and_holds_up_no_other(db: Db, failure: Callable[[], NoParameters], code: str) -> None:
+    Collects.failure = failure
+    with registered(Collects):
+        broken = await stored.awaiting(db, task_type="TEST_COLLECTS")
+        cancelled = await stored.awaiting(db, task_type="TEST_COLLECTS")
+        await change(db, lifecycle.request_cancel({"_id": cancelled["_id"]}))
+        other = await stored.awaiting(db)
+
+        assert await families.roll_up(db) == 3
+
+    after = await read(db, broken["_id"])
+    assert (after["status"], after["errorInfo"]["code"], after["attempts"][-1]["outcome"]) == (S.FAILED, code, "failed")
+    assert "passwd" not in after["errorInfo"]["message"]
+    assert "expireAt" in after
+    assert (await read(db, cancelled["_id"]))["status"] == S.CANCELLED
+    assert (await read(db, other["_id"]))["status"] == S.COMPLETED
+
+
+async def test_a_batch_whose_parameters_fit_its_type_no_more_fails_when_its_children_have_ended(db: Db) -> None:
+    parent = await stored.awaiting(db, parameters={"ofAFormerVersion": 1})
+
+    assert await families.roll_up(db) == 1
+
+    after = await read(db, parent["_id"])
+    assert (after["status"], after["errorInfo"]["code"]) == (S.FAILED, "invalid_parameters")
+
+
+async def test_children_run_again_with_what_an_edited_parent_plans_for_them_and_others_stay_as_they_are(db: Db) -> None:
+    parent, children = await family(db, 4)
+    for child, end in zip(children, (S.COMPLETED, S.FAILED, S.FAILED, S.FAILED), strict=True):
+        await stored.end_child(db, child, end)
+    await db[TASKS].update_many({"parentId": parent["_id"]}, {"$set": {"draft": {"text": "paid for"}}})
+    await families.roll_up(db)
+    await operations.requeue(parent["_id"], user_id=None)
+    again = await stored.claimed(db, await read(db, parent["_id"]))
+    planned = [plan(4)[0], ChildTask("1", "TEST_SLEEP", Sleep(seconds=9.0)), plan(4)[2]]
+
+    for _ in range(2):
+        assert await families.plant(db, again | {"priority": 7}, planned, operations.services()) == 4
+
+    after = {child["_id"]: child for child in await children_of(db, parent)}
+    done, edited, kept, unplanned = (after[child["_id"]] for child in children)
+    assert [child["status"] for child in (done, edited, kept, unplanned)] == [S.COMPLETED, S.QUEUED, S.QUEUED, S.FAILED]
+    assert (edited["parameters"]["seconds"], edited["priority"], "draft" in edited) == (9.0, 7, False)
+    assert (kept["parameters"]["seconds"], kept["priority"], kept["draft"]) == (0.0, 7, {"text": "paid for"})
+    assert unplanned["generation"] == 0
+
+
+async def test_a_requeued_parents_children_are_kept_from_then_on(db: Db) -> None:
+    parents = []
+    for _ in range(2):
+        parent, children = await family(db, 2)
+        for child in children:
+            await stored.end_child(db, child, S.FAILED)
+        parents.append(parent["_id"])
+    await families.roll_up(db)
+    assert await db[TASKS].count_documents({"parentId": {"$in": parents}, "expireAt": {"$exists": True}}) == 4
+
+    await operations.requeue(parents[0], user_id=None)
+    await bulk.requeue(db, Selection(task_ids=(parents[1],), statuses=states.REQUEUEABLE), priority=3)
+
+    assert await db[TASKS].count_documents({"parentId": {"$in": parents}, "expireAt": {"$exists": True}}) == 0
+    assert [(await read(db, parent_id))["priority"] for parent_id in parents] == [0, 3]
+
+
+async def _planting(db: Db) -> Json:
+    """A parent that was lost while it planted: one child has completed, one runs, one waits to try again, one is queued."""
+    parent = await stored.running(db, task_type="TEST_FAMILY", lease_seconds=-1.0)
+    await families.plant(db, parent, plan(4), operations.services())
+    completed, running, retrying, _ = await children_of(db, parent)
+    await stored.end_child(db, completed, S.COMPLETED)
+    await stored.claimed(db, running)
+    await change(db, stored.retry(await stored.claimed(db, retrying)))
+    return parent
+
+
+async def _lost_for_good(db: Db, parent: Json) -> None:
+    await maintenance.recover_lost(db, {"_id": parent["_id"]}, mark_failed=True)
+
+
+async def _lost_while_it_was_cancelled(db: Db, parent: Json) -> None:
+    await change(db, lifecycle.request_cancel({"_id": parent["_id"]}))
+    await maintenance.recover_lost(db, {"_id": parent["_id"]})
+
+
+async def _failed(db: Db, parent: Json) -> None:
+    await change(db, stored.fail(parent))
+    await families.roll_up(db, [parent["_id"]])  # as its worker does
+
+
+async def _cancelled_before_it_planted_again(db: Db, parent: Json) -> None:
+    await maintenance.recover_lost(db, {"_id": parent["_id"]})
+    await operations.cancel(parent["_id"], user_id=None)
+
+
+async def _cancelled_with_others(db: Db, parent: Json) -> None:
+    await maintenance.recover_lost(db, {"_id": parent["_id"]})
+    await bulk.cancel(db, Selection(task_ids=(parent["_id"],)))
+
+
+async def _deleted(db: Db, parent: Json) -> None:
+    await db[TASKS].delete_one({"_id": parent["_id"]})
+    await families.roll_up(db, [parent["_id"]])
+
+
+@pytest.mark.parametrize("end", [_lost_for_good, _lost_while_it_was_cancelled, _failed, _cancelled_before_it_planted_again, _cancelled_with_others, _deleted])
+async def test_children_end_with_a_parent_that_did_not_await_them_and_are_kept_no_longer_than_any(db: Db, end: Callable[[Db, Json], Awaitable[None]]) -> None:
+    parent = await _planting(db)
+
+    await end(db, parent)
+
+    children = await children_of(db, parent)
+    assert [child["status"] for child in children] == [S.COMPLETED, S.CANCELLING, S.CANCELLED, S.CANCELLED]
+    await change(db, lifecycle.confirm_cancel(children[1]["_id"], stored.record(children[1]), progress=dict(lifecycle.NO_PROGRESS), expire_at=None))
+    await families.roll_up(db, [parent["_id"]])  # as the child's worker does
+    assert all(child["expireAt"] > stored.now() for child in await children_of(db, parent))
+
+
+async def test_a_batch_is_deleted_before_its_children_so_that_no_requeue_finds_it_without_them(db: Db) -> None:
+    parent, children = await family(db, 2)
+    for child in children:
+        await stored.end_child(db, child, S.FAILED)
+    await families.roll_up(db)
+    order: list[Json] = []
+
+    class Watch(monitoring.CommandListener):
+        def started(self, event: monitoring.CommandStartedEvent) -> None:
+            if event.command_name == "delete":
+                order.append(event.command["deletes"][0]["q"])
+
+        def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+        def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+    async with AsyncMongoClient(mongo.uri(), event_listeners=[Watch()]) as client:
+        assert await maintenance.purge(client[db.name], [parent["_id"]]) == 3
+
+    assert [sorted(query) for query in order] == [["_id", "status"], ["parentId", "status"]]
+
+
+async def test_a_purge_leaves_the_children_of_a_batch_that_was_requeued_meanwhile(db: Db) -> None:
+    parent, children = await family(db, 2)
+    for child in children:
+        await stored.end_child(db, child, S.FAILED)
+    await families.roll_up(db)
+    await operations.requeue(parent["_id"], user_id=None)
+
+    assert await maintenance.purge(db, [parent["_id"]]) == 0
+
+    assert len(await children_of(db, parent)) == 2

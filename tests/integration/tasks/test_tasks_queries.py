@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from ainoval import mongo
 from tasks_app import queries
 from tasks_app.documents import TASKS
 from tasks_app.fairness import FairShares
 from tasks_app.queries import TaskFilter
 from tasks_app.states import TaskStatus as S
 from tests.support import stored
+from tests.support.databases import own_database
 from tests.support.stored import Db, Json
 
 NOW = stored.now()
@@ -44,6 +46,14 @@ async def population(db: Db) -> list[Json]:
     return tasks
 
 
+@pytest.fixture
+async def alone() -> AsyncIterator[Db]:
+    """A database of the test's own: what an earlier test began to count may still be read in the shared one, and would be noted, too."""
+    with own_database():
+        yield mongo.database()
+        await mongo.close()
+
+
 @asynccontextmanager
 async def profiled(db: Db) -> AsyncIterator[list[Json]]:
     """Yield a list that holds, afterwards, what MongoDB noted of each reading command on the tasks."""
@@ -55,7 +65,6 @@ async def profiled(db: Db) -> AsyncIterator[list[Json]]:
         await db.command("profile", 0)
     reading = {"ns": f"{db.name}.{TASKS}", "op": {"$in": ["query", "command"]}}
     noted += await db["system.profile"].find(reading).to_list(None)
-    await db["system.profile"].drop()
     assert noted
 
 
@@ -87,10 +96,10 @@ async def test_pages_show_what_a_plain_filter_finds_once_and_in_order(db: Db, na
 
 
 @pytest.mark.parametrize(("name", "passed"), [("everything", ONE_PER_STATUS), ("with children", 2 * ONE_PER_STATUS), ("what is under way", 2), ("a status", 1)])
-async def test_a_page_by_creation_reads_little_more_than_it_shows(db: Db, name: str, passed: int) -> None:
-    await population(db)
+async def test_a_page_by_creation_reads_little_more_than_it_shows(alone: Db, name: str, passed: int) -> None:
+    await population(alone)
 
-    async with profiled(db) as noted:
+    async with profiled(alone) as noted:
         found = await queries.page(FILTERS[name], page=0, size=3)
 
     assert len(found.items) == 3
@@ -101,10 +110,10 @@ async def test_a_page_by_creation_reads_little_more_than_it_shows(db: Db, name: 
     assert not search.get("hasSortStage")
 
 
-async def test_what_is_under_way_is_counted_without_the_history(db: Db) -> None:
-    await population(db)
+async def test_what_is_under_way_is_counted_without_the_history(alone: Db) -> None:
+    await population(alone)
 
-    async with profiled(db) as noted:
+    async with profiled(alone) as noted:
         found = await queries.page(FILTERS["what is under way"], page=0, size=1)
 
     [count] = [command for command in noted if command["op"] == "command" and "count" in command["command"]]
@@ -123,12 +132,12 @@ async def test_a_type_is_a_condition_on_the_keys_and_not_a_leap_for_each(db: Db,
     assert scan["seeks"] <= 2 * ONE_PER_STATUS
 
 
-async def test_the_queue_of_a_user_is_counted_without_the_history(db: Db) -> None:
-    await population(db)
-    shares = FairShares(db)
+async def test_the_queue_of_a_user_is_counted_without_the_history(alone: Db) -> None:
+    await population(alone)
+    shares = FairShares(alone)
     await shares.admit("alice", 1, rate=0, cap=1)
 
-    async with profiled(db) as noted:
+    async with profiled(alone) as noted:
         assert not (await shares.admit("alice", 1, rate=0, cap=1)).granted
 
     assert sum(command["keysExamined"] for command in noted) < 10

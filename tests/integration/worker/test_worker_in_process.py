@@ -219,7 +219,7 @@ async def test_progress_and_drafts_that_cannot_be_stored_end_neither_the_worker_
         task_type = "TEST_ODD_REPORTS"
 
         async def execute(self, parameters: NoParameters, ctx: TaskContext) -> NoParameters:
-            await ctx.progress(message="half a pair: \ud800")
+            await ctx.progress(message="half a pair: \ud800" + "x" * 600)
             await asyncio.sleep(0.3)
             try:
                 await ctx.progress(current=2**70)
@@ -232,7 +232,7 @@ async def test_progress_and_drafts_that_cannot_be_stored_end_neither_the_worker_
         other = await submit("TEST_SLEEP", seconds=1.0)
         task = await ended(await submit("TEST_ODD_REPORTS"), "FAILED")
         assert task["errorInfo"]["code"] == "bad_draft"
-        assert task["progress"]["message"] == "half a pair: ?"
+        assert task["progress"]["message"] == "half a pair: ?" + "x" * 486 + " [cut, 614 characters in all]"
         await ended(other, "COMPLETED")
         assert not worker._draining.is_set()
 
