@@ -1,11 +1,9 @@
-"""A task as the outside sees it: documents in, plain values in DESIGN 3's shapes out. Both the API and the console show these."""
+"""A task as the outside sees it: documents in, plain values in the API's shapes out. Both the API and the console show these."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from tasks_app.documents import BATCH_LANE
-from tasks_app.executable import TaskModel
 from tasks_app.queries import Children
 from tasks_app.waiting import WaitingFacts, waiting_facts, waiting_reason
 
@@ -67,11 +65,6 @@ def details(task: Mapping[str, Any], facts: WaitingFacts, children: Children | N
     }
 
 
-def is_child(task: Mapping[str, Any]) -> bool:
-    """Whether the task belongs to a batch."""
-    return bool(task["lane"] == BATCH_LANE)
-
-
 def _error_info(error: Mapping[str, Any] | None) -> Json | None:
     if error is None:
         return None
@@ -92,8 +85,3 @@ def _attempt(entry: Mapping[str, Any]) -> Json:
 
 def _usage(usage: Mapping[str, int] | None) -> Json | None:
     return {name: usage.get(name, 0) for name in ("promptTokens", "completionTokens")} if usage else None
-
-
-def parameters_of(model: TaskModel) -> Json:
-    """Return parameters as they are stored and shown: by their names on the wire."""
-    return model.model_dump(mode="json", by_alias=True)

@@ -34,7 +34,7 @@ class Waits:
     """What waits.
 
     Attributes:
-        by_reason: By the reason's code (DESIGN D11).
+        by_reason: By the reason's code (`waiting.REASONS`).
         queued_by_type: QUEUED tasks by type.
         since: When the first of the queued could have begun; None when nothing is queued.
         limited_until: By resource: when the first of the tasks that a provider told to wait tries again.

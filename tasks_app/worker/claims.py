@@ -1,4 +1,4 @@
-"""Claiming: which tasks a worker takes next, in groups, in the order of DESIGN D12 and within the limits of D5.
+"""Claiming: which tasks a worker takes next, in groups, in the order of claims (`documents.CLAIM_ORDER`) and within the limits (`limits`).
 
 Three steps, each one command for the whole group: find the due tasks by index, write a lease on those that are still due, read back what was won. With
 limits in force the leases are counted before (to size the group; far from every limit the count after the last claim will do) and after (two workers may

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Final
 
-# With 200 users and a million tasks the first has 20,000 of them: the size that DESIGN's bar for reads names.
+# With 200 users and a million tasks the first has 20,000 of them: that is the list which `benchmarks/figures/reads.py` reads, too.
 ZIPF_EXPONENT: Final = 0.34
 HISTORY: Final = timedelta(days=29)  # a day short of the default retention
 MAX_QUEUED: Final = 20_000
