@@ -12,8 +12,7 @@ from ainoval import mongo
 def documents() -> list[type[Document]]:
     """Return every MongoEngine document whose indexes are ours to make."""
     from ainoval.novels.documents import Novel, Scene
-    from tasks_app.bulk_actions import BulkAction
-    from tasks_app.documents import BackgroundTask, TaskPeriod, TaskUser, TaskWorker
+    from tasks_app.documents import BackgroundTask, BulkAction, TaskPeriod, TaskUser, TaskWorker
 
     return [Novel, Scene, BackgroundTask, TaskUser, TaskWorker, TaskPeriod, BulkAction]
 

@@ -7,26 +7,27 @@ of them does it; when that one dies, the next goes on from what is left.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any, Final
 
-from mongoengine import BooleanField, DateTimeField, DictField, Document, IntField, StringField
 from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.ids import new_id
 from ainoval.logs import get_logger
+from tasks_app.documents import BULK_ACTIONS, BulkOutcome
 from tasks_app.errors import TaskError
+from tasks_app.lifecycle.transition import after_now
 from tasks_app.selection import Selection
 from tasks_app.states import TaskStatus
 
 Json = dict[str, Any]
 
-BULK_ACTIONS: Final = "bulk_actions"
 LEASE_SECONDS: Final = 10.0
 KEPT: Final = timedelta(days=365)
 # How long an action may be without a worker before somebody who looks at it hands it out again.
 NUDGE_SECONDS: Final = 5.0
+# Nobody holds a lease on it.
+_IDLE: Final[Json] = {"$lt": [{"$ifNull": ["$lease.expiresAt", datetime(1970, 1, 1, tzinfo=UTC)]}, "$$NOW"]}
 
 log = get_logger(__name__)
 
@@ -35,52 +36,6 @@ class BulkActionNotFound(TaskError):
     """There is no such action."""
 
     code = "bulk_action_not_found"
-
-
-class Outcome(StrEnum):
-    """How an action ended."""
-
-    DONE = "done"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-class BulkAction(Document):
-    """The stored shape; `selection` is a Selection's fields, `filter` and `query` the same in words and as an address."""
-
-    id = StringField(primary_key=True)
-    action = StringField(required=True)
-    user_id = StringField(db_field="userId", required=True)
-    username = StringField(required=True)
-    filter = StringField()
-    query = StringField()
-    selection = DictField()
-    reason = StringField()
-    expected = IntField(required=True, min_value=0)
-    expected_exact = BooleanField(db_field="expectedExact", required=True)
-    seen = IntField(min_value=0)  # tasks that it came to
-    changed = IntField(min_value=0)  # of those, the ones that it changed
-    created_at = DateTimeField(db_field="createdAt", required=True)
-    started_at = DateTimeField(db_field="startedAt", null=True)
-    updated_at = DateTimeField(db_field="updatedAt", required=True)
-    ended_at = DateTimeField(db_field="endedAt", null=True)
-    stop_requested_at = DateTimeField(db_field="stopRequestedAt", null=True)
-    stopped_by = StringField(db_field="stoppedBy", null=True)
-    handed_out_at = DateTimeField(db_field="handedOutAt", required=True)
-    outcome = StringField(choices=[outcome.value for outcome in Outcome], null=True)
-    error = StringField(null=True)
-    lease = DictField(null=True)
-    expire_at = DateTimeField(db_field="expireAt", null=True)
-
-    meta = {
-        "collection": BULK_ACTIONS,
-        "auto_create_index": False,
-        "strict": False,
-        "indexes": [
-            {"name": "recent", "fields": ["-created_at", "-id"]},
-            {"name": "expiry", "fields": ["expire_at"], "expireAfterSeconds": 0},
-        ],
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +114,10 @@ async def by_ids(db: AsyncDatabase[Json], action_ids: list[str]) -> list[Json]:
 async def request_stop(db: AsyncDatabase[Json], action_id: str, *, by: str) -> bool:
     """Ask that an action stops after its present group; one that nobody works on has stopped. Return whether it had not ended before."""
     asked = {"stopRequestedAt": {"$ifNull": ["$stopRequestedAt", "$$NOW"]}, "stoppedBy": {"$ifNull": ["$stoppedBy", {"$literal": by}]}}
-    idle = {"$lt": [{"$ifNull": ["$lease.expiresAt", datetime(1970, 1, 1, tzinfo=UTC)]}, "$$NOW"]}
     ended = {
-        "outcome": {"$cond": [idle, Outcome.STOPPED.value, "$outcome"]},
-        "endedAt": {"$cond": [idle, "$$NOW", "$endedAt"]},
-        "expireAt": {"$cond": [idle, _later(KEPT.total_seconds()), "$$REMOVE"]},
+        "outcome": {"$cond": [_IDLE, BulkOutcome.STOPPED.value, "$outcome"]},
+        "endedAt": {"$cond": [_IDLE, "$$NOW", "$endedAt"]},
+        "expireAt": {"$cond": [_IDLE, after_now(KEPT), "$$REMOVE"]},
     }
     changed = await db[BULK_ACTIONS].update_one({"_id": action_id, "outcome": None}, [{"$set": asked | ended | {"updatedAt": "$$NOW"}}])
     return changed.matched_count == 1
@@ -171,9 +125,8 @@ async def request_stop(db: AsyncDatabase[Json], action_id: str, *, by: str) -> b
 
 async def needs_handing_out(db: AsyncDatabase[Json], action_id: str) -> bool:
     """Whether an action is without a worker, and nobody has handed it out lately. Of many who ask at once, one is told yes."""
-    waited = {"$lt": ["$handedOutAt", _later(-NUDGE_SECONDS)]}
-    idle = {"$lt": [{"$ifNull": ["$lease.expiresAt", datetime(1970, 1, 1, tzinfo=UTC)]}, "$$NOW"]}
-    alone = {"_id": action_id, "outcome": None, "$expr": {"$and": [waited, idle]}}
+    waited = {"$lt": ["$handedOutAt", after_now(-NUDGE_SECONDS)]}
+    alone = {"_id": action_id, "outcome": None, "$expr": {"$and": [waited, _IDLE]}}
     return (await db[BULK_ACTIONS].update_one(alone, [{"$set": {"handedOutAt": "$$NOW"}}])).matched_count == 1
 
 
@@ -182,7 +135,7 @@ async def needs_handing_out(db: AsyncDatabase[Json], action_id: str) -> bool:
 
 async def claim(db: AsyncDatabase[Json], action_id: str, token: str) -> Json | None:
     """Take an action that nobody works on, or that this token holds; None when it has ended or somebody does."""
-    free = {"$or": [{"$lt": [{"$ifNull": ["$lease.expiresAt", datetime(1970, 1, 1, tzinfo=UTC)]}, "$$NOW"]}, {"$eq": ["$lease.token", token]}]}
+    free = {"$or": [_IDLE, {"$eq": ["$lease.token", token]}]}
     return await db[BULK_ACTIONS].find_one_and_update(
         {"_id": action_id, "outcome": None, "$expr": free},
         [{"$set": {"lease": _lease(token), "startedAt": {"$ifNull": ["$startedAt", "$$NOW"]}, "updatedAt": "$$NOW"}}],
@@ -200,10 +153,10 @@ async def advance(db: AsyncDatabase[Json], action_id: str, token: str, *, seen: 
     )
 
 
-async def end(db: AsyncDatabase[Json], action_id: str, token: str, outcome: Outcome, *, error: str | None = None) -> bool:
+async def end(db: AsyncDatabase[Json], action_id: str, token: str, outcome: BulkOutcome, *, error: str | None = None) -> bool:
     """Record how an action ended; return whether it was still this token's to end."""
     update: list[Json] = [
-        {"$set": {"outcome": outcome.value, "error": error, "endedAt": "$$NOW", "updatedAt": "$$NOW", "expireAt": _later(KEPT.total_seconds())}},
+        {"$set": {"outcome": outcome.value, "error": error, "endedAt": "$$NOW", "updatedAt": "$$NOW", "expireAt": after_now(KEPT)}},
         {"$unset": "lease"},
     ]
     ended = await db[BULK_ACTIONS].update_one({"_id": action_id, "outcome": None, "lease.token": token}, update)
@@ -228,11 +181,7 @@ def _stored(selection: Selection) -> Json:
 
 
 def _lease(token: str) -> Json:
-    return {"token": token, "expiresAt": _later(LEASE_SECONDS)}
-
-
-def _later(seconds: float) -> Json:
-    return {"$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": round(seconds * 1000)}}
+    return {"token": token, "expiresAt": after_now(LEASE_SECONDS)}
 
 
 def _now() -> datetime:

@@ -16,8 +16,7 @@ from ainoval.errors import AinovalError
 from ainoval.ids import new_id
 from ainoval.logs import get_logger
 from tasks_app import bulk, bulk_actions
-from tasks_app.bulk_actions import Outcome
-from tasks_app.documents import TASKS
+from tasks_app.documents import TASKS, BulkOutcome
 from tasks_app.selection import Selection
 
 Json = dict[str, Any]
@@ -106,7 +105,7 @@ async def _slice(db: AsyncDatabase[Json], action_id: str, token: str) -> str:
     if document is None:
         return "ended, or being done by another worker"
     if document.get("stopRequestedAt"):
-        await bulk_actions.end(db, action_id, token, Outcome.STOPPED)
+        await bulk_actions.end(db, action_id, token, BulkOutcome.STOPPED)
         return "stopped"
     try:
         await _DO[document["action"]](db, bulk_actions.selection_of(document), _Witness(db, action_id, token))
@@ -116,15 +115,15 @@ async def _slice(db: AsyncDatabase[Json], action_id: str, token: str) -> str:
     except _LeaseLost:
         return "taken over by another worker"
     except _Stopped:
-        await bulk_actions.end(db, action_id, token, Outcome.STOPPED)
+        await bulk_actions.end(db, action_id, token, BulkOutcome.STOPPED)
         return "stopped"
     except mongo.UNAVAILABLE:
         raise
     except Exception as exc:
         log.exception("bulk_action_failed", bulk_action=action_id)
-        await bulk_actions.end(db, action_id, token, Outcome.FAILED, error=exc.code if isinstance(exc, AinovalError) else type(exc).__name__)
+        await bulk_actions.end(db, action_id, token, BulkOutcome.FAILED, error=exc.code if isinstance(exc, AinovalError) else type(exc).__name__)
         return "failed"
-    await bulk_actions.end(db, action_id, token, Outcome.DONE)
+    await bulk_actions.end(db, action_id, token, BulkOutcome.DONE)
     log.info("bulk_action_done", bulk_action=action_id)
     return "done"
 

@@ -17,6 +17,8 @@ QUARANTINE_AFTER_LOSSES = 2
 MAX_LOSSES = 3
 MIN_PRIORITY, MAX_PRIORITY = -10, 10
 BATCH_LANE_SHARE = 0.2
+# Four heartbeats: a worker that has been silent for longer is not counted on.
+WORKER_SILENCE = timedelta(seconds=8)
 MAX_RESULT_BYTES = 1024 * 1024
 BLOCKED_LOOP_SECONDS = 0.1
 CHILDREN_OUTLIVE = timedelta(hours=1)  # children are kept longer than their parent: no list shows a batch with half of them

@@ -1,10 +1,11 @@
-"""The stored shape of a task, its indexes, and nothing else: no behaviour lives on documents.
+"""The stored shape of a task and of what is kept beside it, their indexes, and nothing else: no behaviour lives on documents.
 
 `BackgroundTask` is the MongoEngine document: the schema, the indexes, and reading by other programs and tests. New tasks are made by `new_task`, as plain
-values, because thousands are inserted at once (PARTS: 2,000 documents take 82 ms through MongoEngine and 8 ms raw); a test holds the two together.
+values, because thousands are inserted at once (2,000 take 82 ms through MongoEngine, and 8 ms as plain values); a test holds the two together.
 """
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from mongoengine import (
@@ -27,11 +28,12 @@ TASKS = "background_tasks"
 USERS = "task_users"
 WORKERS = "task_workers"
 PERIODS = "task_periods"
+BULK_ACTIONS = "bulk_actions"
 
 SINGLE_LANE = 0
 BATCH_LANE = 1
 LANES = [SINGLE_LANE, BATCH_LANE]
-CLAIM_ORDER = {"lane": 1, "priority": -1, "fairKey": 1, "createdAt": 1}  # DESIGN D12
+CLAIM_ORDER = {"lane": 1, "priority": -1, "fairKey": 1, "createdAt": 1}  # tasks of batches last, then by priority, then whose user has had least
 
 _QUEUED = {"status": TaskStatus.QUEUED.value}
 _ACTIVE = {"status": {"$in": [TaskStatus.RUNNING.value, TaskStatus.CANCELLING.value, TaskStatus.RETRYING.value]}}
@@ -57,7 +59,7 @@ class Lease(EmbeddedDocument):
 
 
 class BackgroundTask(Document):
-    """One stored unit of work; fields as DESIGN 4 names them."""
+    """One stored unit of work; docs/lifecycle.md says what each transition changes."""
 
     id = StringField(primary_key=True)
     user_id = StringField(db_field="userId", required=True)
@@ -90,10 +92,9 @@ class BackgroundTask(Document):
     applied_at = DateTimeField(db_field="appliedAt", null=True)
     expire_at = DateTimeField(db_field="expireAt")
 
-    # Beside DESIGN 4, each for one reason of its own:
     resource = StringField()  # what is limited across types (an AI profile): counted among the live leases
     wait = DictField()  # why a RETRYING task waits: {code, message}
-    waited_seconds = FloatField(db_field="waitedSeconds", min_value=0)  # waits that used no attempt (D13)
+    waited_seconds = FloatField(db_field="waitedSeconds", min_value=0)  # waits that used no attempt: bounded by TASKS_MAX_WAIT_HOURS
     generation = IntField(min_value=0)  # how often it was requeued: a parent's children of an older one run again
     bulk_actions = ListField(StringField(), db_field="bulkActions")  # staff's actions on many that came to this task: its audit trail
     draft_token = StringField(db_field="draftToken")  # of the attempt that saved `draft`: tells whether a write whose reply was lost was executed
@@ -188,6 +189,52 @@ class TaskPeriod(Document):
         "strict": False,
         "indexes": [
             {"name": "span_start", "fields": ["span", "start"]},
+            {"name": "expiry", "fields": ["expire_at"], "expireAfterSeconds": 0},
+        ],
+    }
+
+
+class BulkOutcome(StrEnum):
+    """How a staff action on many tasks ended."""
+
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class BulkAction(Document):
+    """A staff action on all that match a filter (`bulk_actions`). `selection`: a Selection's fields; `filter`, `query`: the same in words and as an address."""
+
+    id = StringField(primary_key=True)
+    action = StringField(required=True)
+    user_id = StringField(db_field="userId", required=True)
+    username = StringField(required=True)
+    filter = StringField()
+    query = StringField()
+    selection = DictField()
+    reason = StringField()
+    expected = IntField(required=True, min_value=0)
+    expected_exact = BooleanField(db_field="expectedExact", required=True)
+    seen = IntField(min_value=0)  # tasks that it came to
+    changed = IntField(min_value=0)  # of those, the ones that it changed
+    created_at = DateTimeField(db_field="createdAt", required=True)
+    started_at = DateTimeField(db_field="startedAt", null=True)
+    updated_at = DateTimeField(db_field="updatedAt", required=True)
+    ended_at = DateTimeField(db_field="endedAt", null=True)
+    stop_requested_at = DateTimeField(db_field="stopRequestedAt", null=True)
+    stopped_by = StringField(db_field="stoppedBy", null=True)
+    handed_out_at = DateTimeField(db_field="handedOutAt", required=True)
+    outcome = StringField(choices=[outcome.value for outcome in BulkOutcome], null=True)
+    error = StringField(null=True)
+    lease = DictField(null=True)
+    expire_at = DateTimeField(db_field="expireAt", null=True)
+
+    meta = {
+        "collection": BULK_ACTIONS,
+        "auto_create_index": False,
+        "strict": False,
+        "indexes": [
+            {"name": "recent", "fields": ["-created_at", "-id"]},
             {"name": "expiry", "fields": ["expire_at"], "expireAfterSeconds": 0},
         ],
     }

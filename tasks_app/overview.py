@@ -8,9 +8,10 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval import mongo
+from tasks_app.conf import WORKER_SILENCE
 from tasks_app.documents import TASKS, WORKERS
 from tasks_app.states import TaskStatus
-from tasks_app.waiting import WORKER_SILENCE, waiting_facts
+from tasks_app.waiting import waiting_facts
 from tasks_app.waits import waits
 from tasks_app.worker.clock import ServerClock
 
@@ -47,7 +48,7 @@ class Overview:
 
     Attributes:
         by_type: By type, then by status; what does not occur is left out.
-        waiting: Tasks that wait, by the reason's code (DESIGN D11).
+        waiting: Tasks that wait, by the reason's code (`waiting.REASONS`).
         oldest_wait_seconds: For how long the one that could have begun first has been waiting; None when none waits.
         users_at_limit: How many users have as many tasks running as one may.
     """

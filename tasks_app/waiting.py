@@ -1,13 +1,13 @@
-"""Why a task waits (DESIGN D11): every wait has a reason, told from what is known of the system at this moment."""
+"""Why a task waits: every wait has a reason, told from what is known of the system at this moment."""
 
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from ainoval import mongo
 from ainoval.ai.apps import configured_profiles
-from tasks_app.conf import task_settings
+from tasks_app.conf import WORKER_SILENCE, task_settings
 from tasks_app.documents import WORKERS
 from tasks_app.states import LEASED, TERMINAL, TaskStatus
 from tasks_app.worker.limits import Limits, Live, count_live
@@ -15,8 +15,6 @@ from tasks_app.worker.limits import Limits, Live, count_live
 Json = dict[str, Any]
 
 FACTS_AGE_SECONDS = 1.0
-# Four heartbeats: a worker that has been silent for longer is not counted on.
-WORKER_SILENCE = timedelta(seconds=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ def _queued(task: Json, facts: WaitingFacts) -> Json:
 
 NOT_WAITING = "no"
 REASONS = ("queued", "system_limit", "type_limit", "user_limit", "provider_limited", "backoff", "awaiting_children", "no_worker", "unknown_type")
-"""The codes of DESIGN D11 that exist today: `paused` and `budget` come with later work."""
+"""The codes that are given; the API also describes `paused` and `budget`, which come with later work."""
 
 _NOTHING: Json = {"status": {"$in": []}}
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from tasks_app.admin import audit
 from tasks_app.admin.words import StatusLook, duration, number, status_look, tasks_counted
-from tasks_app.bulk_actions import Outcome
+from tasks_app.documents import BulkOutcome
 from tasks_app.states import TaskStatus
 
 PAGE: Final = "admin:tasks_app_backgroundtask_bulk"
@@ -63,7 +63,7 @@ def shown(document: Mapping[str, Any], workers: int) -> Shown:
     seen, changed, expected = document["seen"], document["changed"], document["expected"]
     started, ended, outcome = document["startedAt"], document["endedAt"], document["outcome"]
     state, look = _state(document)
-    done = outcome == Outcome.DONE
+    done = outcome == BulkOutcome.DONE
     return Shown(
         action_id=document["_id"],
         address=reverse(PAGE, args=[document["_id"]]),
@@ -92,11 +92,11 @@ def shown(document: Mapping[str, Any], workers: int) -> Shown:
 
 def _state(document: Mapping[str, Any]) -> tuple[str, StatusLook]:
     match document["outcome"]:
-        case Outcome.DONE.value:
+        case BulkOutcome.DONE.value:
             return _("Done"), status_look(TaskStatus.COMPLETED)
-        case Outcome.STOPPED.value:
+        case BulkOutcome.STOPPED.value:
             return _("Stopped"), status_look(TaskStatus.CANCELLED)
-        case Outcome.FAILED.value:
+        case BulkOutcome.FAILED.value:
             return _("Failed"), status_look(TaskStatus.FAILED)
     if document.get("stopRequestedAt"):
         return _("Stopping"), status_look(TaskStatus.CANCELLING)

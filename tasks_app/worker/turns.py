@@ -5,8 +5,8 @@ from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
 
+from tasks_app.conf import WORKER_SILENCE
 from tasks_app.documents import WORKERS
-from tasks_app.waiting import WORKER_SILENCE
 from tasks_app.worker.clock import ServerClock
 
 Json = dict[str, Any]

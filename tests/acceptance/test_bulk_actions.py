@@ -8,8 +8,8 @@ import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
 from tasks_app import bulk_actions, bulk_run, states
-from tasks_app.bulk_actions import BULK_ACTIONS, Wanted
-from tasks_app.documents import TASKS
+from tasks_app.bulk_actions import Wanted
+from tasks_app.documents import BULK_ACTIONS, TASKS
 from tasks_app.selection import Selection
 from tests.conftest import until
 from tests.support import stored

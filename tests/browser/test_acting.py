@@ -7,8 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from ainoval import mongo
-from tasks_app.bulk_actions import BULK_ACTIONS
-from tasks_app.documents import TASKS
+from tasks_app.documents import BULK_ACTIONS, TASKS
 from tasks_app.states import TaskStatus
 from tests.browser.conftest import PERMISSIONS, Json, Open, page_of
 from tests.browser.visitor import LIST

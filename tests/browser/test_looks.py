@@ -8,8 +8,7 @@ from playwright.sync_api import expect
 
 from ainoval import mongo
 from ainoval.novels.documents import NOVELS, SCENES
-from tasks_app.bulk_actions import BULK_ACTIONS
-from tasks_app.documents import TASKS
+from tasks_app.documents import BULK_ACTIONS, TASKS
 from tasks_app.states import TaskStatus
 from tests.browser.conftest import Json, Open, page_of
 from tests.browser.visitor import LIST, Visitor

@@ -12,8 +12,8 @@ from django.contrib.messages import get_messages
 from ainoval import mongo
 from ainoval.ids import new_id
 from tasks_app import bulk, bulk_actions, bulk_run, states
-from tasks_app.bulk_actions import BULK_ACTIONS, Outcome, Wanted
-from tasks_app.documents import TASKS
+from tasks_app.bulk_actions import Wanted
+from tasks_app.documents import BULK_ACTIONS, TASKS, BulkOutcome
 from tasks_app.selection import Selection
 from tasks_app.states import TaskStatus
 from tests.console.conftest import LIST, Json, Staff, Store, page_of
@@ -201,7 +201,7 @@ def _leaving_the_lease(real: Any) -> Any:
         if document is None:
             return str(await real(db, action_id, token))
         await bulk.cancel(db, bulk_actions.selection_of(document), bulk_run._Witness(db, action_id, token))
-        await bulk_actions.end(db, action_id, token, Outcome.DONE)
+        await bulk_actions.end(db, action_id, token, BulkOutcome.DONE)
         return "done"
 
     return run_slice
@@ -217,7 +217,7 @@ def test_while_one_worker_has_it_another_leaves_it_alone(client: Any, store: Sto
         assert await bulk_actions.claim(db, action_id, "first") is not None
         assert await bulk_actions.claim(db, action_id, "second") is None
         assert await bulk_actions.advance(db, action_id, "second", seen=1, changed=1) is None
-        assert not await bulk_actions.end(db, action_id, "second", Outcome.DONE)
+        assert not await bulk_actions.end(db, action_id, "second", BulkOutcome.DONE)
         assert await bulk_actions.claim(db, action_id, "first") is not None
 
     mongo.run(held())

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from ainoval import mongo
-from tasks_app.bulk_actions import BULK_ACTIONS
+from tasks_app.documents import BULK_ACTIONS
 from tasks_app.states import TaskStatus
 from tests.console.conftest import LIST, Json, Staff, Store, page_of
 
