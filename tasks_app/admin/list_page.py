@@ -1,4 +1,4 @@
-"""The list: a search box, a tab for each status, filters, fifty tasks a page, and actions on the selected ones or on all that match."""
+"""The list: a search box, a tab for each status, filters, forty tasks a page, and actions on the selected ones or on all that match."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime

@@ -1,6 +1,7 @@
 """What the pages name exists: commands with their options, targets of the Makefile, tests, files, endpoints, events of the log."""
 
 import ast
+import configparser
 import re
 import shlex
 from functools import cache
@@ -52,6 +53,25 @@ def test_every_file_that_is_named_exists(each: Page) -> None:
     assert {name for name in named if not (ROOT / name).exists()} == set()
 
 
+def test_the_folders_of_tests_are_named_in_both_readmes_and_in_contributing() -> None:
+    kinds = {path.name for path in (ROOT / "tests").iterdir() if any(path.rglob("test_*.py"))}
+    english = _layout(page("README.md"))
+    assert set(re.findall(r"\w+", re.sub(r"\(.*?\)", "", english.removeprefix("tests/")))) == kinds
+    sentence = re.search(r"The folder says the kind:(.*?)\.\n", page("CONTRIBUTING.md").text, re.DOTALL)
+    assert sentence is not None
+    assert set(re.findall(r"`(\w+)`", sentence[1])) == kinds
+    chinese = re.split("[、和]", re.sub("（.*?）", "", _layout(page("README.zh-CN.md")).removeprefix("tests/")))
+    assert len(chinese) == len(kinds)
+
+
+def test_the_lines_of_layers_are_those_that_the_lint_checks() -> None:
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    checked = [line.replace("tasks_app.", "").split(" : ") for line in contracts["importlinter:contract:core"]["layers"].split("\n") if line]
+    described = [line.split(", ") for line in re.findall(r"^ [1-9]  (.+)$", page("docs/architecture.md").text, re.MULTILINE)]
+    assert described == checked[::-1]
+
+
 @ALL
 def test_every_endpoint_exists(each: Page) -> None:
     paths = {path for code in each.code for path in ENDPOINT.findall(code) if path not in ("/api", "/health")}
@@ -75,6 +95,10 @@ def test_both_readmes_show_the_same_commands() -> None:
         len(re.findall(rf"^{'#' * level} ", chinese.prose, re.MULTILINE)) for level in (1, 2, 3)
     ]
     assert sorted(set(english.links) - {"README.zh-CN.md"}) == sorted(set(chinese.links) - {"README.md"})
+
+
+def _layout(readme: Page) -> str:
+    return next(line for block in readme.blocks for line in block.text.splitlines() if line.startswith("tests/ "))
 
 
 def _parse(name: str, arguments: str) -> None:
