@@ -42,7 +42,7 @@ class Api:
 
     def __init__(self, url: str, login: Login, *, between: Callable[[], None] = lambda: None, local: bool = True) -> None:
         self.url = url
-        self._login = login
+        self.login = login
         self._between = between
         self._http = httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=not local)
         self._token = ""
@@ -63,7 +63,7 @@ class Api:
         Raises:
             ApiError: The server does not know this user and password.
         """
-        body = {"username": self._login.username, "password": self._login.password}
+        body = {"username": self.login.username, "password": self.login.password}
         self._token = str(self._parsed(self._patiently(lambda: self._http.post("/api/auth/token", json=body)))["access"])
 
     def get(self, path: str, **query: str | int) -> Json:

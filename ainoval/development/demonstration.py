@@ -32,7 +32,7 @@ def demonstrate(screen: Screen, files: Sequence[Path], *, url: str | None, login
         What went wrong, in sentences; empty when all went well.
 
     Raises:
-        ApiError: A file cannot be read, or the server refused.
+        ApiError: A file cannot be read, or the server refused; a login that was given is refused at once.
         ChildDied: The server or the workers that were started here ended.
     """
     novels = [read_file(path) for path in files] or samples()
@@ -41,6 +41,7 @@ def demonstrate(screen: Screen, files: Sequence[Path], *, url: str | None, login
             assert login is not None  # noqa: S101 - the command has seen to it
             _check_remote(url)
             with Api(url, login, local=False) as api:
+                api.log_in()  # before a file is read: the refusal is of the login
                 return _perform(api, novels, screen, lambda: None, extract)
         with _local_server(screen, login, signals) as (api, stack):
             return _perform(api, novels, screen, stack.check, extract)
@@ -74,17 +75,18 @@ def _local_server(screen: Screen, login: Login | None, signals: StopSignals) -> 
     stack = Stack(env.data_dir, screen.child, prefix="demo-")
     try:
         prepare_databases()
+        running = Api(local_url(env.port), login or prepare_users((DEMO,))[DEMO], between=stack.check)
+        api = _logged_in(running, given=login is not None)
         if not mongo.run(waiting_facts()).workers:
             stack.start_workers()
-        login = login or prepare_users((DEMO,))[DEMO]
-        api = _logged_in(Api(local_url(env.port), login, between=stack.check))
         if api:
             screen.fact("Server", f"{api.url}, which runs already")
         else:
             port = free_port()
             stack.start_server(port)
             stack.wait_ready(local_url(port))
-            api = Api(local_url(port), login, between=stack.check)
+            api = Api(local_url(port), running.login, between=stack.check)
+            api.log_in()
         if stack.children:
             names = " and ".join(child.name for child in stack.children)
             screen.fact("Started", f"{names}, until this is done (logs in {env.data_dir / 'logs'})")
@@ -96,13 +98,18 @@ def _local_server(screen: Screen, login: Login | None, signals: StopSignals) -> 
         release()
 
 
-def _logged_in(api: Api) -> Api | None:
-    """Return a server that runs already, if it is one of this installation: it knows our user and the password."""
+def _logged_in(api: Api, *, given: bool) -> Api | None:
+    """Return a server that runs already, if it is one of this installation: it knows our user and the password.
+
+    Args:
+        given: Somebody has named the user: a refusal is then for them to read, and no sign of another installation.
+    """
     try:
         if ready_checks(api.url) is not None:
             api.log_in()
             return api
     except ApiError:
-        pass
+        if given:
+            raise
     api.close()
     return None

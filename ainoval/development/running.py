@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from django.conf import settings
 
+from ainoval import mongo, mongod
 from ainoval.development.client import Api, ApiError
 from ainoval.development.novels import Novel, find_or_import, read_scenes, samples
 from ainoval.development.preparation import only_one, prepare_databases, prepare_users, release
@@ -74,22 +75,40 @@ def _serve(screen: Screen, stack: Stack, passwords: Mapping[str, str], *, demo: 
     screen.fact("Server", url)
     screen.fact("Workers", f"{env.tasks_workers} processes")
     screen.fact("Logs", f"{env.data_dir / 'logs'} (warnings and errors are shown here, too)")
-    with Api(url, logins[DEMO], between=stack.check) as api:
+
+    def check() -> None:
+        stack.check()
+        _keep_mongod(screen)
+
+    with Api(url, logins[DEMO], between=check) as api:
         novels = [find_or_import(api, file) for file in samples()]
         if demo:
-            _show_main_job(screen, stack, api, novels)
+            _show_main_job(screen, check, api, novels)
         _invite(screen, url, logins, _a_scene(api, novels))
     screen.line()
     screen.line(f"Ready: {url}/api/docs (Ctrl-C stops everything)", "bold green")
     while True:
-        stack.check()
+        check()
         time.sleep(WATCH_SECONDS)
 
 
-def _show_main_job(screen: Screen, stack: Stack, api: Api, novels: list[Novel]) -> None:
+def _keep_mongod(screen: Screen) -> None:
+    """Start our own MongoDB again when it has ended: server and workers find the next one where it was, but start none."""
+    env = settings.AINOVAL
+    if env.mongodb_uri is not None or mongod.running_pid(env.data_dir) is not None:
+        return
+    if not (env.data_dir / "mongod").is_dir():
+        return  # somebody has deleted the data: an empty database in its place would only hide that
+    if mongod.ensure_running(env.data_dir) == mongo.uri():
+        screen.line("MongoDB had ended, and was started again.", "yellow")
+    else:
+        screen.problem("MongoDB had ended, and another program has its port: it runs on a new one. Stop everything with Ctrl-C, and start it again.")
+
+
+def _show_main_job(screen: Screen, check: Callable[[], None], api: Api, novels: list[Novel]) -> None:
     screen.heading("Summarising the sample novels, over HTTP")
     try:
-        if summarise(api, novels, screen, stack.check, A_FEW, seconds=DEMO_SECONDS) is None:
+        if summarise(api, novels, screen, check, A_FEW, seconds=DEMO_SECONDS) is None:
             screen.line(f"It takes longer than {DEMO_SECONDS:.0f} s and goes on in the background: see GET /api/tasks.", "yellow")
     except ApiError as exc:
         # Everything else may work: whoever develops wants the server to stay.
