@@ -54,6 +54,7 @@ class ManyTasksCommand(ProjectCommand):
         missing_is_reached: Whether the same goes for a task that is not there.
         by_end: Whether `--older-than` counts from a task's end; else from its submission.
         children: Whether it takes single tasks of batches; else a batch as a whole only.
+        of_a_batch: What becomes of a batch's tasks, where the numbers do not count them.
     """
 
     verb: ClassVar[str]
@@ -63,6 +64,7 @@ class ManyTasksCommand(ProjectCommand):
     missing_is_reached: ClassVar[bool] = False
     by_end: ClassVar[bool] = False
     children: ClassVar[bool] = False
+    of_a_batch: ClassVar[str] = ""
 
     @abstractmethod
     async def act(self, db: AsyncDatabase[Json], chosen: Selection) -> str:
@@ -86,15 +88,19 @@ class ManyTasksCommand(ProjectCommand):
         chosen = selection(options, statuses=self.statuses, now=now, by_end=self.by_end, children=self.children)
         plan = mongo.run(_plan(chosen))
         if not plan.total:
-            self.stdout.write(f"There is no such task to {self.verb}.")
+            self.stdout.write(f"Nothing to {self.verb}.")
         elif options["dry_run"]:
-            self.stdout.write(f"Would {self.verb} {_described(plan)}. Dry run: nothing was changed.")
-        elif options["yes"] or self._confirmed(f"About to {self.verb} {_described(plan)}."):
+            self.stdout.write(f"Would {self.verb} {self._described(plan)}. Dry run: nothing was changed.")
+        elif options["yes"] or self._confirmed(f"About to {self.verb} {self._described(plan)}."):
             self.stdout.write(mongo.run(self._act(chosen)))
         else:
             self.stdout.write("Nothing was changed.")
             return
         self._object(plan.left_out)
+
+    def _described(self, plan: Plan) -> str:
+        by_status = ", ".join(f"{count:,} {status}" for status, count in plan.counts.items())
+        return f"{counted(plan.total, 'task')} ({by_status})" + (f"; {self.of_a_batch}" if self.of_a_batch else "")
 
     async def _act(self, chosen: Selection) -> str:
         return await self.act(mongo.database(), chosen)
@@ -125,7 +131,7 @@ class ManyTasksCommand(ProjectCommand):
         if task.status in self.reached:
             return None
         if task.parent_id is not None and not self.children:
-            return f"It belongs to the batch {task.parent_id}: {self.verb} the parent."
+            return f"It belongs to the batch {task.parent_id}: {self.verb} the batch."
         if task.status not in self.statuses:
             return f"It is {task.status}, and cannot be {self.participle}."
         return "The other options do not select it."
@@ -134,8 +140,3 @@ class ManyTasksCommand(ProjectCommand):
 async def _plan(chosen: Selection) -> Plan:
     db = mongo.database()
     return Plan(await bulk.count(db, chosen), await bulk.left_out(db, chosen) if chosen.task_ids else [])
-
-
-def _described(plan: Plan) -> str:
-    by_status = ", ".join(f"{count:,} {status}" for status, count in plan.counts.items())
-    return f"{counted(plan.total, 'task')} ({by_status})"

@@ -25,7 +25,7 @@ def test_a_second_run_finds_nothing_to_do(run: Run, store: Store) -> None:
     task = store.task(S.QUEUED)
     run("cancel_tasks", "--id", task, "--yes")
     before = store.all()
-    assert run("cancel_tasks", "--id", task, "--yes").strip() == "There is no such task to cancel."
+    assert run("cancel_tasks", "--id", task, "--yes").strip() == "Nothing to cancel."
     assert store.all() == before
 
 

@@ -29,7 +29,7 @@ def test_a_batch_goes_with_its_whole_family(run: Run, store: Store) -> None:
 
 def test_a_task_of_a_batch_is_refused_by_id(run: Run, store: Store) -> None:
     batch, (child,) = store.batch([S.COMPLETED], status=S.COMPLETED)
-    with pytest.raises(CommandError, match=f"It belongs to the batch {batch}: purge the parent."):
+    with pytest.raises(CommandError, match=f"It belongs to the batch {batch}: purge the batch."):
         run("purge_tasks", "--id", child, "--yes")
     assert len(store.all()) == 2
 
@@ -49,17 +49,18 @@ def test_age_counts_from_the_end(run: Run, store: Store) -> None:
     assert set(store.all()) == {young, ended_now}
 
 
-def test_a_dry_run_deletes_nothing(run: Run, store: Store) -> None:
+def test_a_dry_run_deletes_nothing_and_says_that_a_batch_counts_as_one(run: Run, store: Store) -> None:
     store.task(S.COMPLETED)
+    store.batch([S.COMPLETED, S.COMPLETED], status=S.COMPLETED)
     before = store.all()
-    assert run("purge_tasks", "--all", "--dry-run").startswith("Would purge 1 task (1 COMPLETED).")
+    assert run("purge_tasks", "--all", "--dry-run").startswith("Would purge 2 tasks (2 COMPLETED); a batch counts as one and goes with all its tasks. Dry run")
     assert store.all() == before
 
 
 def test_a_second_run_finds_nothing_to_do(run: Run, store: Store) -> None:
     task = store.task(S.COMPLETED)
     run("purge_tasks", "--id", task, "--yes")
-    assert run("purge_tasks", "--id", task, "--yes").strip() == "There is no such task to purge."
+    assert run("purge_tasks", "--id", task, "--yes").strip() == "Nothing to purge."
 
 
 def test_a_running_task_is_refused_by_id(run: Run, store: Store) -> None:

@@ -28,14 +28,15 @@ def test_a_second_run_finds_nothing_to_do(run: Run, store: Store) -> None:
     task = store.task(S.FAILED)
     run("requeue_tasks", "--id", task, "--yes")
     before = store.all()
-    assert run("requeue_tasks", "--id", task, "--yes").strip() == "There is no such task to requeue."
+    assert run("requeue_tasks", "--id", task, "--yes").strip() == "Nothing to requeue."
     assert store.all() == before
 
 
 def test_a_dry_run_changes_nothing(run: Run, store: Store) -> None:
     store.task(S.FAILED)
     before = store.all()
-    assert run("requeue_tasks", "--status", "FAILED", "--dry-run").startswith("Would requeue 1 task (1 FAILED).")
+    said = "Would requeue 1 task (1 FAILED); a batch counts as one and runs those of its tasks that did not complete. Dry run"
+    assert run("requeue_tasks", "--status", "FAILED", "--dry-run").startswith(said)
     assert store.all() == before
 
 
@@ -55,7 +56,7 @@ def test_a_batch_is_requeued_and_its_tasks_are_left_to_it(run: Run, store: Store
 
 def test_a_task_of_a_batch_is_refused_by_id(run: Run, store: Store) -> None:
     batch, (child,) = store.batch([S.FAILED], status=S.FAILED)
-    with pytest.raises(CommandError, match=f"{child}: It belongs to the batch {batch}: requeue the parent."):
+    with pytest.raises(CommandError, match=f"{child}: It belongs to the batch {batch}: requeue the batch."):
         run("requeue_tasks", "--id", child, "--yes")
     assert store.status(child) == "FAILED"
 

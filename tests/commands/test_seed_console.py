@@ -180,3 +180,8 @@ def test_a_database_that_holds_tasks_is_left_alone_unless_told_otherwise(run: Ru
 def test_too_small_a_database_is_refused(run: Run) -> None:
     with pytest.raises(CommandError, match="1000 or more"):
         run("seed_console", "--tasks", "10")
+
+
+def test_without_tasks_and_without_beat_there_is_nothing_to_do(run: Run, store: Store) -> None:
+    with pytest.raises(CommandError, match="Nothing to do: --tasks 0 needs --beat"):
+        run("seed_console", "--tasks", "0")

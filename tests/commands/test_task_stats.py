@@ -69,3 +69,9 @@ def test_an_empty_system_says_so(run: Run, run_json: RunJson) -> None:
     assert "Waiting: nothing." in printed
     assert "Workers: none alive. Start them with `manage.py qcluster`." in printed
     assert run_json("task_stats")["oldestWaitSeconds"] is None
+
+
+def test_a_number_of_users_is_said_with_the_setting_that_limits_them(run: Run, store: Store, settings: Any) -> None:
+    settings.AINOVAL = settings.AINOVAL.model_copy(update={"tasks_max_running_per_user": 1})
+    store.task(S.RUNNING)
+    assert "Running: 1 (no limit); users at their own limit (TASKS_MAX_RUNNING_PER_USER): 1." in run("task_stats")

@@ -25,6 +25,7 @@ class Command(ManyTasksCommand):
     statuses = states.REQUEUEABLE
     reached = states.UNFINISHED
     by_end = True
+    of_a_batch = "a batch counts as one and runs those of its tasks that did not complete"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)

@@ -41,6 +41,8 @@ class Command(ProjectCommand):
         parser.add_argument("--beat", action="store_true", help="keep the seeded workers reporting, until Ctrl-C: without, they are silent after 8 s")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not options["tasks"] and not options["beat"]:
+            raise CommandError("Nothing to do: --tasks 0 needs --beat.")
         if options["tasks"]:
             self._seed(options)
         if options["beat"]:

@@ -34,7 +34,7 @@ class Command(ProjectCommand):
         waits = ", ".join(f"{count:,} {code}" for code, count in shown.waiting.items())
         oldest = f"; the oldest has been queued for {spoken(shown.oldest_wait_seconds)}" if shown.oldest_wait_seconds is not None else ""
         self.stdout.write(f"Waiting: {waits}{oldest}." if waits else "Waiting: nothing.")
-        self.stdout.write(f"Running: {_usage(shown.running)}; {counted(shown.users_at_limit, 'user')} at the limit of one user.")
+        self.stdout.write(f"Running: {_usage(shown.running)}; users at their own limit (TASKS_MAX_RUNNING_PER_USER): {shown.users_at_limit:,}.")
         for name, usage in (shown.running_by_type | shown.running_by_resource).items():
             self.stdout.write(f"  {name}: {_usage(usage)}")
         alive = sum(worker.alive for worker in shown.workers)
