@@ -170,9 +170,15 @@ async def _bring_up_to_date(db: AsyncDatabase[Json], parent: Json, counts: Child
     return False
 
 
-async def cancel_children(db: AsyncDatabase[Json], parent_id: str) -> None:
-    """Cancel what has not ended of a parent's children: the waiting at once, the running by request."""
-    scope = {"parentId": parent_id}
+async def cancel_children(db: AsyncDatabase[Json], parent_id: str, *, generation: int | None = None) -> None:
+    """Cancel what has not ended of a parent's children: the waiting at once, the running by request.
+
+    Args:
+        generation: Those of this life of the parent and earlier ones; None for all.
+    """
+    scope: Json = {"parentId": parent_id}
+    if generation is not None:
+        scope["generation"] = {"$lte": generation}
     waiting = {**scope, "status": {"$in": sorted(states.WAITING)}}
     kinds = await tally.kinds(db, waiting, hint="family")
     cancelled = await lifecycle.execute(db, lifecycle.cancel_waiting(scope, retention_seconds=task_settings().retention_seconds))
@@ -183,13 +189,14 @@ async def cancel_children(db: AsyncDatabase[Json], parent_id: str) -> None:
 
 async def end_with_parents(db: AsyncDatabase[Json], parent_ids: Sequence[str]) -> None:
     """End the children of parents that did not await their end: lost or failed while they planted, cancelled before they planted again, or deleted."""
-    found = {doc["_id"]: doc async for doc in db[TASKS].find({"_id": {"$in": list(parent_ids)}}, {"status": 1, "expireAt": 1}, hint="_id_")}
+    found = {doc["_id"]: doc async for doc in db[TASKS].find({"_id": {"$in": list(parent_ids)}}, {"status": 1, "expireAt": 1, "generation": 1}, hint="_id_")}
     retention = timedelta(seconds=task_settings().retention_seconds)
     for parent_id in parent_ids:
         parent = found.get(parent_id)
         if parent is not None and not TaskStatus(parent["status"]).is_terminal:
             continue
-        await cancel_children(db, parent_id)
+        # By the time of the write it may have been requeued, and have planted again: the children of that life are not meant.
+        await cancel_children(db, parent_id, generation=(parent or {}).get("generation"))
         expire_at = (parent or {}).get("expireAt") or datetime.now(UTC) + retention
         await lifecycle.execute(db, lifecycle.keep_children_until(parent_id, expire_at + CHILDREN_OUTLIVE))
 

@@ -117,29 +117,6 @@ def recover(
     cancelling = {"$eq": ["$status", S.CANCELLING.value]}
     interrupted = {"$or": [{"$gte": [losses, MAX_LOSSES]}, {"$in": ["$taskType", {"$literal": list(run_once_types)}]}]}
     ended = {"$or": [cancelling, mark_failed, interrupted]}
-    lost_error = {
-        "code": "worker_lost",
-        "message": "The worker that ran this task was lost.",
-        "details": {"losses": losses},
-        "retryable": True,
-        "retryCount": {"$max": [{"$subtract": ["$attempt", 1]}, 0]},
-    }
-    entry = {
-        "attempt": "$attempt",
-        "token": "$lease.token",
-        "startedAt": "$startedAt",
-        "endedAt": "$$NOW",
-        "worker": "$lease.owner",
-        "outcome": {"$cond": [cancelling, "cancelled", "lost"]},
-        "error": {
-            "$cond": [
-                cancelling,
-                "$$REMOVE",
-                {"code": "worker_lost", "message": "The worker that ran this task was lost."},
-            ]
-        },
-    }
-    history = {"$slice": [{"$concatArrays": [{"$ifNull": ["$attempts", []]}, [entry]]}, -MAX_ATTEMPT_RECORDS]}
     return Transition(
         "recover",
         {
@@ -164,8 +141,8 @@ def recover(
                     },
                     "crashCount": {"$cond": [cancelling, "$crashCount", losses]},
                     "attempt": {"$cond": [ended, "$attempt", {"$subtract": ["$attempt", 1]}]},
-                    "attempts": history,
-                    "errorInfo": {"$cond": [cancelling, {"$ifNull": ["$errorInfo", "$$REMOVE"]}, lost_error]},
+                    "attempts": _with_lost_attempt(cancelling),
+                    "errorInfo": {"$cond": [cancelling, {"$ifNull": ["$errorInfo", "$$REMOVE"]}, _lost_error(losses)]},
                     "availableAt": {"$cond": [ended, "$availableAt", "$$NOW"]},
                     "completedAt": {"$cond": [ended, "$$NOW", None]},
                     "expireAt": {"$cond": [ended, expiry(retention_seconds), "$$REMOVE"]},
@@ -176,3 +153,33 @@ def recover(
         ],
         many=True,
     )
+
+
+def _lost_error(losses: Json) -> Json:
+    return {
+        "code": "worker_lost",
+        "message": "The worker that ran this task was lost.",
+        "details": {"losses": losses},
+        "retryable": True,
+        "retryCount": {"$max": [{"$subtract": ["$attempt", 1]}, 0]},
+    }
+
+
+def _with_lost_attempt(cancelling: Json) -> Json:
+    """Return the expression for `attempts` with that of the lost worker."""
+    entry = {
+        "attempt": "$attempt",
+        "token": "$lease.token",
+        "startedAt": "$startedAt",
+        "endedAt": "$$NOW",
+        "worker": "$lease.owner",
+        "outcome": {"$cond": [cancelling, "cancelled", "lost"]},
+        "error": {
+            "$cond": [
+                cancelling,
+                "$$REMOVE",
+                {"code": "worker_lost", "message": "The worker that ran this task was lost."},
+            ]
+        },
+    }
+    return {"$slice": [{"$concatArrays": [{"$ifNull": ["$attempts", []]}, [entry]]}, -MAX_ATTEMPT_RECORDS]}

@@ -47,19 +47,17 @@ class Outbox:
         self._pending: list[tuple[Transition, Callback]] = []
         self._reports: dict[str, Transition] = {}
         self._due = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     def put(self, transition: Transition, callback: Callback) -> None:
         """Write an ending or a draft; `callback` hears what became of it. Drops a waiting progress report of the same task."""
         self._reports.pop(transition.task_id, None)
         self._pending.append((transition, callback))
-        self._wake()
+        self._due.set()
 
     def report(self, transition: Transition) -> None:
         """Write a progress report: the newest of each task is enough, and nobody waits for it."""
         self._reports[transition.task_id] = transition
-        self._wake()
+        self._due.set()
 
     async def write(self, transition: Transition) -> Verdict:
         """Write, and wait for what became of it."""
@@ -71,14 +69,6 @@ class Outbox:
 
         self.put(transition, tell)
         return await future
-
-    async def drained(self) -> None:
-        """Wait until everything that was put is written."""
-        await self._idle.wait()
-
-    def _wake(self) -> None:
-        self._idle.clear()
-        self._due.set()
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -95,7 +85,6 @@ class Outbox:
                 raise
             if not self._pending and not self._reports:
                 self._due.clear()
-                self._idle.set()
 
     async def _write_group(self, group: list[tuple[Transition, Callback]], reports: list[Transition]) -> None:
         delay, refusals = RETRY_SECONDS[0], 0

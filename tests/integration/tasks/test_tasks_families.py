@@ -440,6 +440,20 @@ async def test_children_end_with_a_parent_that_did_not_await_them_and_are_kept_n
     assert all(child["expireAt"] > stored.now() for child in await children_of(db, parent))
 
 
+async def test_what_was_found_of_an_ended_parent_does_not_cancel_the_children_of_its_next_life(db: Db) -> None:
+    parent, (child,) = await family(db, 1)
+    await stored.end_child(db, child, S.FAILED)
+    await families.roll_up(db)
+    ended = await read(db, parent["_id"])
+    await operations.requeue(parent["_id"], user_id=None)
+    again = await stored.claimed(db, await read(db, parent["_id"]))
+    await families.plant(db, again, plan(1), operations.services())
+
+    await families.cancel_children(db, parent["_id"], generation=ended["generation"])
+
+    assert [child["status"] for child in await children_of(db, parent)] == [S.QUEUED]
+
+
 async def test_a_batch_is_deleted_before_its_children_so_that_no_requeue_finds_it_without_them(db: Db) -> None:
     parent, children = await family(db, 2)
     for child in children:
