@@ -59,6 +59,7 @@ def _page(request: HttpRequest, asked: Asked, text: str) -> HttpResponse:
     state, page = asked.state, read.page
     rows = _rows(request, page.tasks, read, TaskStatus)
     actions = [action for action in ACTIONS.values() if action.in_bulk and action.allowed(request.user)]
+    numbers = tabs.tabs(state, read.counts)
     older = bool(state.after) or page.more
     newer = bool(state.before) or (bool(state.after) and page.more)
     context = {
@@ -70,7 +71,8 @@ def _page(request: HttpRequest, asked: Asked, text: str) -> HttpResponse:
         "selected_url": reverse(SELECTED),
         "first_query": state.first_page().query_string(),
         "problems": read.resolved.problems,
-        "tabs": tabs.tabs(state, read.counts),
+        "tabs": numbers,
+        "counting": any(tab.count == tabs.COUNTING for tab in numbers),
         "types": _types(state, read.types),
         "ages": AGES if any(state.created == age for age, _word in AGES) or not state.created else ((state.created, state.created), *AGES),
         "chips": _chips(state),

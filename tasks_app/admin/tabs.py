@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from tasks_app.admin.counting import EXACT_LIMIT, Count, Place
 from tasks_app.admin.filters import ListState
@@ -10,6 +11,9 @@ from tasks_app.documents import BATCH_LANE, SINGLE_LANE
 from tasks_app.states import TaskStatus
 
 Counts = dict[Place, Count]
+
+COUNTING: Final = "…"
+"""In the place of a number that is still being counted: the page's script asks again at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def hidden_children(counts: Counts, state: ListState) -> str:
 def counted(count: Count | None) -> str:
     """Return a count as it is shown: exact to 10,000, above it an estimate of three digits, or the limit while there is none."""
     if count is None:
-        return "…"
+        return COUNTING
     if count.exact:
         return f"{count.number:,}"
     if not count.estimated:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from ainoval import mongo
 from ainoval.development.seeding.live import stuck_id
@@ -44,6 +44,23 @@ def seeded_workers(server: http_server.HttpServer) -> Iterator[None]:
     finally:
         beat.terminate()
         beat.wait(30)
+
+
+def test_numbers_that_are_still_being_counted_follow_at_once(visit: Open) -> None:
+    visitor = visit()
+    visitor.open(OVERVIEW)
+    visitor.refresh_every(15)
+
+    def counting(route: Route) -> None:
+        if route.request.headers.get("hx-request"):
+            route.continue_()
+        else:
+            page = route.fetch()
+            route.fulfill(response=page, body=page.text().replace('id="live" hidden', 'id="live" hidden data-counting'))
+
+    visitor.page.route(f"**{OVERVIEW}", counting)
+    with visitor.page.expect_request(lambda request: "hx-request" in request.headers, timeout=10_000):
+        visitor.open(OVERVIEW)
 
 
 def test_each_reason_to_wait_and_the_failing_type_are_seen_and_lead_to_their_tasks(visit: Open, _server: tuple[http_server.HttpServer, Path]) -> None:

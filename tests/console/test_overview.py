@@ -10,6 +10,7 @@ import pytest
 
 from ainoval import mongo
 from tasks_app import health, periods, waiting
+from tasks_app.admin import counting
 from tasks_app.admin.overview import page as overview_page
 from tasks_app.admin.overview import reading
 from tasks_app.documents import TASKS, WORKERS
@@ -334,6 +335,17 @@ def test_what_others_have_written_is_shown_inert_and_nothing_is_inline(client: A
         assert not re.search(r"<[^>]+\s(style|on\w+)=", names_only)
         assert "<script>" not in page
         assert "script-src 'self'" in answer["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", [OVERVIEW, LIST])
+def test_a_page_whose_numbers_are_still_being_counted_asks_again_at_once(path: str, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = client.get(path)
+    assert "data-counting" not in answer.content.decode()
+    reading._known.clear()
+    counting._known.clear()
+    monkeypatch.setattr(counting, "PATIENCE_SECONDS", 0.0)
+    answer = client.get(path)
+    assert "data-counting" in answer.content.decode()
 
 
 def test_the_overview_needs_the_permission_to_see_tasks(staff: Staff, alice: Any, client: Any) -> None:

@@ -14,6 +14,7 @@ from tasks_app.admin.guard import console_page, render, render_part
 from tasks_app.admin.overview import cards, graphs, tables
 from tasks_app.admin.overview.reading import read_overview
 from tasks_app.admin.overview.spans import Spans
+from tasks_app.admin.tabs import COUNTING
 from tasks_app.admin.words import type_word
 from tasks_app.health import failing_types
 from tasks_app.periods import DAY, RANGES
@@ -32,13 +33,16 @@ def overview_page(request: HttpRequest) -> HttpResponse:
     read = mongo.run(read_overview(over, chosen_type or None))
     spans = Spans()
     shown = graphs.Graphs(read.ended.chosen.by_moment, over, read.ended.at, spans)
+    numbers = cards.cards(read, spans)
+    reasons = tables.reasons(read)
     bad = failing_types(read.ended.hour, read.ended.day)
     profiles = {name: " ".join(filter(None, (profile.provider, profile.model))) for name, profile in configured_profiles().items()}
     context: dict[str, Any] = {
         "title": _("Overview"),
         "overview_url": reverse(OVERVIEW),
         "refresh_url": request.get_full_path(),
-        "cards": cards.cards(read, spans),
+        "cards": numbers,
+        "counting": reasons is None or any(card.value == COUNTING for card in numbers),
         "workers_alive": read.facts.workers,
         "failing": tables.failing(bad),
         "ranges": [(name, word, name == over.name) for name, word in RANGE_WORDS.items()],
@@ -49,7 +53,7 @@ def overview_page(request: HttpRequest) -> HttpResponse:
         "charts": shown.charts(),
         "rows": shown.rows(),
         "types": tables.types(read, over, chosen_type, bad, spans),
-        "reasons": tables.reasons(read),
+        "reasons": reasons,
         "workers": tables.workers(read),
         "providers": tables.providers(read, profiles),
         "errors": tables.errors(read, over, chosen_type),

@@ -15,6 +15,7 @@ from tasks_app.admin.overview.cards import listed, percent
 from tasks_app.admin.overview.graphs import Layer
 from tasks_app.admin.overview.reading import OverviewRead
 from tasks_app.admin.overview.spans import Spans
+from tasks_app.admin.tabs import COUNTING
 from tasks_app.admin.words import duration, error_word, type_word, waiting_words
 from tasks_app.health import FailingType, Provider, ProviderState, provider
 from tasks_app.periods import Range, Sums
@@ -144,7 +145,7 @@ def types(read: OverviewRead, over: Range, chosen_type: str, bad: Iterable[Faili
                 name=name,
                 word=type_word(name),
                 failing=name in failing_names,
-                queued="…" if queued is None else f"{queued[name]:,}",
+                queued=COUNTING if queued is None else f"{queued[name]:,}",
                 queued_query=listed(TaskStatus.QUEUED, type=name),
                 running=f"{running[name]:,}",
                 running_query=listed(TaskStatus.RUNNING, type=name, waiting="no"),

@@ -43,6 +43,7 @@
     // --- live refresh ---
 
     const REMEMBERED = "console-refresh";
+    const COUNTING_SECONDS = 0.5;
     let timer = 0;
 
     function chosenSeconds() {
@@ -59,9 +60,8 @@
         if (place && place.textContent !== text) place.textContent = text;
     }
 
-    function schedule() {
+    function schedule(seconds = chosenSeconds()) {
         window.clearTimeout(timer);
-        const seconds = chosenSeconds();
         if (!live || !seconds) return;
         timer = window.setTimeout(() => {
             if (paused()) schedule();
@@ -100,7 +100,8 @@
         document.addEventListener("visibilitychange", () => {
             if (!document.hidden && chosenSeconds() && !paused()) window.htmx.trigger(live, "refresh");
         });
-        schedule();
+        // What was still being counted when the page was made is known a moment later.
+        schedule(chosenSeconds() && "counting" in live.dataset ? COUNTING_SECONDS : chosenSeconds());
     }
 
     // What has not changed is not touched; what is being used is not taken away; what was opened stays open.
