@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 import mongoengine
 from bson.codec_options import CodecOptions
 from django.conf import settings
-from pymongo import AsyncMongoClient, MongoClient, WriteConcern
+from pymongo import AsyncMongoClient, MongoClient, ReadPreference, WriteConcern
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.database import Database
 from pymongo.errors import (
@@ -64,6 +64,9 @@ _FIXED: Json = {
     "journal": True,
     "retryWrites": True,
     "retryReads": True,
+    # Leases are counted and claimed where they are written: a secondary that lags would let a limit be passed. Not by its name, with which a URI's
+    # readPreferenceTags would go together.
+    "read_preference": ReadPreference.PRIMARY,
 }
 # What an operator may know better, and say in the URI.
 _UNLESS_THE_URI_SAYS: Json = {
@@ -192,12 +195,17 @@ def run(coro: Coroutine[Any, Any, T]) -> T:
     return portal.run(coro)
 
 
+def _new_sync_client(**_: Any) -> MongoClient[Json]:
+    # connect=False: no thread is started before the first use, so that a fork meanwhile is safe.
+    return MongoClient(uri(), connect=False, **client_options(uri()))
+
+
 def sync_database() -> Database[Json]:
     """Return MongoEngine's database of this process: for its documents, for indexes, and for django-q2's broker."""
     global _sync_client
     if _sync_client is None:
-        # connect=False: no thread is started before the first use, so that a fork meanwhile is safe.
-        _sync_client = mongoengine.connect(database_name(), host=uri(), connect=False, **client_options(uri()))
+        # MongoEngine is not told the URI: it would let the URI's read preference beat ours, and keep its documents in the database that the URI names.
+        _sync_client = mongoengine.connect(database_name(), mongo_client_class=_new_sync_client, uuidRepresentation=_FIXED["uuidRepresentation"])
     return _sync_client[database_name()]
 
 
