@@ -8,19 +8,25 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
 STRICT_PREFIXES = ("TASKS_", "AINOVAL_")
 SECRET_KEY_FILE = "secret_key"  # noqa: S105 - a file's name
+LARGEST_LIMIT = 2**31 - 1  # with room for sums: beyond 64 bits MongoDB takes no number
+LONGEST_DAYS = 36_500  # a hundred years: an end that every calendar knows
 
 
 class Environment(BaseModel):
     """All settings of DESIGN 6; durations in seconds, limits with 0 = none."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    # Without the input in errors: a traceback would show a password.
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, allow_inf_nan=False, hide_input_in_errors=True)
 
     django_secret_key: SecretStr | None = None
     django_debug: bool = False
@@ -40,20 +46,20 @@ class Environment(BaseModel):
     openai_api_key: SecretStr | None = None
     openai_model: str | None = None
     ai_profiles: Path | None = None
-    ai_max_concurrency: int = Field(default=0, ge=0)
+    ai_max_concurrency: int = Field(default=0, ge=0, le=100_000)
 
     tasks_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     tasks_worker_concurrency: int = Field(default=200, ge=1, le=20_000)
     tasks_threads: int = Field(default=16, ge=1, le=512)
-    tasks_max_running: int = Field(default=0, ge=0)
-    tasks_max_running_per_user: int = Field(default=20, ge=0)
-    tasks_type_limits: dict[str, int] = Field(default_factory=dict)
-    tasks_max_queued_per_user: int = Field(default=10_000, ge=1)
-    tasks_submit_rate: int = Field(default=600, ge=0)
+    tasks_max_running: int = Field(default=0, ge=0, le=LARGEST_LIMIT)
+    tasks_max_running_per_user: int = Field(default=20, ge=0, le=LARGEST_LIMIT)
+    tasks_type_limits: dict[str, Annotated[int, Field(ge=0, le=LARGEST_LIMIT)]] = Field(default_factory=dict)
+    tasks_max_queued_per_user: int = Field(default=10_000, ge=1, le=LARGEST_LIMIT)
+    tasks_submit_rate: int = Field(default=600, ge=0, le=LARGEST_LIMIT)
     tasks_lease_seconds: float = Field(default=30, ge=1, le=3600)
     tasks_progress_interval: float = Field(default=0.5, ge=0, le=60)
-    tasks_max_wait_hours: float = Field(default=24, gt=0)
-    tasks_retention_days: float = Field(default=30, gt=0)
+    tasks_max_wait_hours: float = Field(default=24, gt=0, le=24 * LONGEST_DAYS)
+    tasks_retention_days: float = Field(default=30, gt=0, le=LONGEST_DAYS)
     tasks_shutdown_grace: float = Field(default=30, ge=0, le=3600)
 
     @field_validator("django_allowed_hosts", mode="before")
@@ -81,6 +87,28 @@ class Environment(BaseModel):
     def _mongodb_uri(cls, value: object) -> object:
         if isinstance(value, str) and not value.startswith(("mongodb://", "mongodb+srv://")):
             raise ValueError("must begin with mongodb:// or mongodb+srv://")
+        try:
+            if isinstance(value, str):
+                # Neither connects nor asks the name service.
+                MongoClient(value, connect=False).close()
+        except (PyMongoError, ValueError, TypeError, OSError):
+            # Not the driver's words: they quote what it takes for a port, which may be half a password.
+            raise ValueError("no client can be made of this URI: look at its ports and options; user name and password are percent-encoded") from None
+        return value
+
+    @field_validator("database_url", mode="before")
+    @classmethod
+    def _database_url(cls, value: object) -> object:
+        try:
+            if isinstance(value, str):
+                parsed = dj_database_url.parse(value)
+                if not parsed["NAME"] and "service" not in parsed.get("OPTIONS", {}):
+                    raise ValueError("no database is named")
+        except ValueError:
+            # Not its words: without `//`, a user name would be the scheme that they quote.
+            raise ValueError(
+                "must be a URL such as postgres://user:password@host:5432/name or sqlite:////path/to/file; user name and password are percent-encoded"
+            ) from None
         return value
 
     @model_validator(mode="after")

@@ -89,7 +89,7 @@ def _range(field: FieldInfo) -> str:
     most = next((limit.le for limit in field.metadata if isinstance(limit, Le)), None)
     above = next((limit.gt for limit in field.metadata if isinstance(limit, Gt)), None)
     if above is not None:
-        return f"above {above}"
+        return f"above {above}, up to {most}"
     if least is None:
         return ""
-    return f"{least} or more" if most is None else f"{least} to {most}"
+    return f"{least} to {most}"

@@ -2,6 +2,7 @@
 
 import random
 import re
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -12,7 +13,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from ainoval import index_check, logs
-from ainoval.env import read_environment
+from ainoval.env import Environment, read_environment
 from ainoval.errors import WorkError
 from ainoval.novels.errors import SceneNotFound
 from tasks_app import registry
@@ -207,11 +208,64 @@ def test_all_settings_have_defaults() -> None:
         ({"MONGODB_URI": "http://db/"}, "MONGODB_URI"),
         ({"JWT_SIGNING_KEY": "short"}, "32 bytes"),
         ({"TASKS_MAX_RUNNING": "5", "TASKS_MAX_RUNNING_PER_USER": "6"}, "TASKS_MAX_RUNNING_PER_USER"),
+        ({"TASKS_TYPE_LIMITS": "GENERATE_SCENE=99999999999999999999"}, "TASKS_TYPE_LIMITS: "),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_a_line_that_names_it(environ: dict[str, str], words: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=re.escape(words)):
         read_environment(environ)
+
+
+NUMBERS = sorted(name.upper() for name, field in Environment.model_fields.items() if field.annotation in (int, float))
+
+
+@pytest.mark.parametrize("value", ["99999999999999999999", "inf", "nan"])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_that_could_not_be_worked_with_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=f"^{name}: .*$"):
+        read_environment({name: value})
+
+
+def test_the_longest_retention_is_a_moment_that_a_calendar_knows() -> None:
+    assert datetime.now(UTC) + timedelta(days=read_environment({"TASKS_RETENTION_DAYS": "36500"}).tasks_retention_days)
+    with pytest.raises(ImproperlyConfigured, match=r"^TASKS_RETENTION_DAYS: .* 36500$"):
+        read_environment({"TASKS_RETENTION_DAYS": "36501"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "hunter2"),
+        ("DATABASE_URL", "hunter2://x"),
+        ("DATABASE_URL", "hunter2:hunter2@host/name"),
+        ("DATABASE_URL", "postgres://alice:hunter2@host:port/name"),
+        ("DATABASE_URL", "postgres://alice:hunter2@host:99999/name"),
+        ("DATABASE_URL", "postgres://alice:hunter2@host"),
+        ("MONGODB_URI", "hunter2"),
+        ("MONGODB_URI", "mongodb://"),
+        ("MONGODB_URI", "mongodb://alice:hunter2@host:99999"),
+        ("MONGODB_URI", "mongodb://alice:hunter2/@host"),
+        ("MONGODB_URI", "mongodb://alice:hunter2@host1,host2/?directConnection=true"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused_without_repeating_it(name: str, value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=f"^{name}: .*$") as caught:
+        read_environment({name: value, "DJANGO_DEBUG": "1"})
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_address_that_can_be_used_is_taken_without_looking_for_it() -> None:
+    for uri in ("mongodb://alice:p%2Fw@db1,db2:27018/?replicaSet=rs0", "mongodb+srv://alice:word@nowhere.invalid/?retryWrites=true"):
+        assert read_environment({"MONGODB_URI": uri, "DJANGO_DEBUG": "1"}).mongodb_uri
+    for url in ("sqlite://:memory:", "sqlite:////var/lib/db.sqlite3", "postgres://a:b%40c@h:5432/name", "postgresql:///?service=here"):
+        assert read_environment({"DATABASE_URL": url}).database_url
+
+
+def test_a_key_that_was_generated_on_this_host_does_not_do_for_a_cluster(tmp_path: Path) -> None:
+    here = {"AINOVAL_DATA_DIR": str(tmp_path)}
+    assert read_environment(here).secret_key()
+    with pytest.raises(ImproperlyConfigured, match="DJANGO_SECRET_KEY must be set"):
+        read_environment({"MONGODB_URI": "mongodb://db/", **here})
 
 
 def test_a_secret_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
