@@ -6,11 +6,9 @@ import sys
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ainoval.settings")
-    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    try:
+    from ainoval.start import one_line_if_refused
+
+    with one_line_if_refused(1):
         execute_from_command_line(sys.argv)
-    except ImproperlyConfigured as exc:
-        # A wrong setting is the operator's to mend: one line says more than a traceback of ours.
-        sys.exit(f"Not started: {exc}")

@@ -1,0 +1,51 @@
+"""A wrong setting ends a process with one line, however it is started."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.cluster import PROJECT_ROOT
+from tests.support.environment import DATA_DIR, clean_environment
+
+SERVER = ("-m", "uvicorn", "ainoval.asgi:application", "--port", "0")
+WAYS = {
+    "uvicorn": (SERVER, 3),
+    "a WSGI server": (("-c", "import ainoval.wsgi"), 3),
+    "a command": (("manage.py", "list_tasks"), 1),
+}
+
+
+def start(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Start Python with these settings, and wait for its end."""
+    env = clean_environment() | {"AINOVAL_DATA_DIR": str(DATA_DIR)} | settings
+    return subprocess.run([sys.executable, *arguments], cwd=PROJECT_ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"TASKS_FOO": "1"}, "Not started: unknown setting TASKS_FOO: see docs/configuration.md for the names that exist"),
+        ({"AI_PROVIDER": "openai"}, "Not started: AI_PROVIDER=openai needs OPENAI_API_KEY (any word will do for a server that checks no key)."),
+    ],
+    ids=["in the environment", "in an app"],
+)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_wrong_setting_is_one_line_and_an_exit_code(way: str, settings: dict[str, str], line: str) -> None:
+    arguments, code = WAYS[way]
+    ended = start(*arguments, **settings)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("", f"{line}\n", code)
+
+
+@pytest.mark.parametrize("way", ["uvicorn", "a WSGI server"])
+def test_what_our_checks_refuse_starts_no_server(way: str) -> None:
+    arguments, code = WAYS[way]
+    ended = start(*arguments, TASKS_TYPE_LIMITS="BOGUS=1")
+    assert ended.returncode == code
+    assert ended.stderr.startswith("Not started: TASKS_TYPE_LIMITS names unknown task types: BOGUS (Known: BATCH_GENERATE_SCENE, ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_server_of_many_processes_gives_up_instead_of_starting_them_for_ever() -> None:
+    ended = start(*SERVER, "--workers", "2", "--log-level", "critical", TASKS_FOO="1")
+    assert {*ended.stderr.splitlines()} == {"Not started: unknown setting TASKS_FOO: see docs/configuration.md for the names that exist"}
