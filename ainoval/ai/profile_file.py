@@ -21,11 +21,12 @@ class _Entry(ProfileOptions):
     api_key_env: str | None = None
 
 
-def read_profiles(path: Path, environ: Mapping[str, str]) -> dict[str, Profile]:
+def read_profiles(path: Path, environ: Mapping[str, str], *, max_concurrency: int) -> dict[str, Profile]:
     """Return the profiles of the file.
 
     Args:
         environ: Where `api_key_env` looks its name up.
+        max_concurrency: Of the profiles that do not set it; 0 = no limit.
 
     Raises:
         ImproperlyConfigured: The file or an entry is wrong; one line for each error, never with a key in it.
@@ -35,7 +36,7 @@ def read_profiles(path: Path, environ: Mapping[str, str]) -> dict[str, Profile]:
     errors: list[str] = []
     for name, table in tables.items():
         try:
-            profiles[name] = _profile(name, table, environ)
+            profiles[name] = _profile(name, table, environ, max_concurrency)
         except _BadEntry as exc:
             errors.extend(f"AI_PROFILES ({path}): profiles.{name}{line}" for line in exc.lines)
     if errors:
@@ -49,7 +50,7 @@ class _BadEntry(Exception):
         self.lines = lines
 
 
-def _profile(name: str, table: object, environ: Mapping[str, str]) -> Profile:
+def _profile(name: str, table: object, environ: Mapping[str, str], max_concurrency: int) -> Profile:
     if name == DEFAULT:
         raise _BadEntry(": the default profile is made of AI_PROVIDER and OPENAI_*; give this one another name.")
     if not _NAME.fullmatch(name):
@@ -70,6 +71,8 @@ def _profile(name: str, table: object, environ: Mapping[str, str]) -> Profile:
         if missing:
             raise _BadEntry(*(f": {word} is missing." for word in missing))
     values = entry.model_dump(exclude={"api_key_env", "api_key"})
+    if "max_concurrency" not in entry.model_fields_set:
+        values["max_concurrency"] = max_concurrency
     try:
         return Profile(name=name, api_key=key, **values)
     except ValidationError as exc:

@@ -1,7 +1,7 @@
 """Profiles: which provider, model and limits a call uses. They are the operator's; a request only names one.
 
 `default` is made of `AI_PROVIDER`, `OPENAI_*` and `AI_MAX_CONCURRENCY`. Others are tables of the file `AI_PROFILES`
-names (TOML or JSON, by suffix):
+names (TOML or JSON, by suffix); `AI_MAX_CONCURRENCY` is also theirs where they set no limit of their own:
 
     [profiles.deepseek]
     provider = "openai"
@@ -55,7 +55,8 @@ def load_profiles(env: AISettings, environ: Mapping[str, str] | None = None) -> 
     """
     profiles = {DEFAULT: _default(env)}
     if env.ai_profiles:
-        profiles.update(read_profiles(Path(env.ai_profiles), os.environ if environ is None else environ))
+        environ = os.environ if environ is None else environ
+        profiles.update(read_profiles(Path(env.ai_profiles), environ, max_concurrency=env.ai_max_concurrency or 0))
     return Profiles(profiles)
 
 

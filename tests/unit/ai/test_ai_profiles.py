@@ -142,6 +142,16 @@ def test_profiles_come_from_a_json_file(tmp_path: Path) -> None:
     assert (local.provider, local.model, local.temperature) == ("openai", "m", 1)
 
 
+def test_a_profile_without_a_limit_of_its_own_has_that_of_all(tmp_path: Path) -> None:
+    path = tmp_path / "profiles.toml"
+    path.write_text(f'{TOML}\n[profiles.free]\nprovider = "offline"\nmax_concurrency = 0\n', encoding="utf-8")
+
+    profiles = load_profiles(Env(ai_profiles=path, ai_max_concurrency=7), {"DEEPSEEK_KEY": KEY})
+
+    assert {name: profile.max_concurrency for name, profile in profiles.items()} == {"default": 7, "plain": 7, "deepseek": 50, "free": 0}
+    assert load_profiles(Env(ai_profiles=path), {"DEEPSEEK_KEY": KEY})["plain"].max_concurrency == 0
+
+
 MISTAKES = {
     "an unknown key": ('provider = "offline"\nmodle = "x"', ".modle: is not a known key."),
     "no provider": ('model = "x"', ".provider: is missing."),
