@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-from django.core.management import load_command_class
+from django.core.management import CommandError, load_command_class
 
 from ainoval import mongo
 from tasks_app.documents import TASKS
@@ -96,6 +96,12 @@ def test_at_a_terminal_the_command_asks(store: Store, answer: bytes, status: str
     assert "About to cancel 1 task (1 QUEUED)." in shown
     assert last in shown
     assert store.status(task) == status
+
+
+def test_a_cluster_takes_no_name_that_it_could_not_use() -> None:
+    command: Any = load_command_class("tasks_app", "qcluster")
+    with pytest.raises(CommandError, match="unrecognized arguments: -n another"):
+        command.create_parser("manage.py", "qcluster").parse_args(["-n", "another"])
 
 
 def test_help_of_every_command_has_an_example() -> None:

@@ -2,12 +2,12 @@
 
 import atexit
 import os
-from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from tasks_app.checks import TAG
+from tasks_app.worker.cluster import TaskCluster
 
 
 class Command(BaseCommand):
@@ -24,12 +24,5 @@ class Command(BaseCommand):
         atexit._run_exitfuncs()  # stops the embedded server, if nobody else uses it
         os._exit(0)
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("-n", "--name", help="another cluster name of Q_CLUSTER, for django-q2's own packages")
-
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["name"]:
-            os.environ["Q_CLUSTER_NAME"] = options["name"]  # read when django_q is imported, below
-        from tasks_app.worker.cluster import TaskCluster
-
         TaskCluster().run()
