@@ -1,6 +1,6 @@
 """The environment, read once: every setting typed, every mistake one clear line.
 
-DESIGN fixes the names. A value that is wrong, contradicts another, or an unknown `TASKS_*` or `AINOVAL_*` name stops the start: a misspelt limit that
+The names are documented in docs/configuration.md, and fixed. A value that is wrong, contradicts another, or an unknown `TASKS_*` or `AINOVAL_*` name stops the start: a misspelt limit that
 is silently ignored would be found out by the bill.
 """
 
@@ -23,7 +23,7 @@ LONGEST_DAYS = 36_500  # a hundred years: an end that every calendar knows
 
 
 class Environment(BaseModel):
-    """All settings of DESIGN 6; durations in seconds, limits with 0 = none."""
+    """All settings of docs/configuration.md; durations in seconds, limits with 0 = none."""
 
     # Without the input in errors: a traceback would show a password.
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, allow_inf_nan=False, hide_input_in_errors=True)

@@ -1,6 +1,6 @@
 """Strict JSON: nothing is accepted that could not be stored and read back, or that two programs would read differently.
 
-The standard parser lets through what bites later (PARTS 6): `1e400` becomes an infinity that no JSON can answer with,
+The standard parser lets through what bites later: `1e400` becomes an infinity that no JSON can answer with,
 integers past 64 bits and keys with NUL break the driver, lone surrogates cannot be encoded, and of duplicate keys the
 last one silently wins.
 """
