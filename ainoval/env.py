@@ -1,7 +1,7 @@
 """The environment, read once: every setting typed, every mistake one clear line.
 
-The names are documented in docs/configuration.md, and fixed. A value that is wrong, contradicts another, or an unknown `TASKS_*` or `AINOVAL_*` name stops the start: a misspelt limit that
-is silently ignored would be found out by the bill.
+docs/configuration.md names the settings, and the names are fixed. A value that is wrong, contradicts another, or an unknown `TASKS_*` or `AINOVAL_*`
+name stops the start: a misspelt limit that is silently ignored would be found out by the bill.
 """
 
 import os
