@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
@@ -59,13 +60,14 @@ def services() -> Services:
 
 
 def validate(executable: registry.AnyExecutable, parameters: Mapping[str, Any]) -> TaskModel:
-    """Return parameters as their model.
+    """Return parameters as their model: by their names on the wire, each of the type that the JSON Schema says.
 
     Raises:
         InvalidParameters: With one entry a field.
     """
     try:
-        return executable.Parameters.model_validate(parameters)
+        # As JSON: there a list is what fills a tuple, and a string a moment or an enumeration, also where nothing else is converted.
+        return executable.Parameters.model_validate_json(to_json(parameters), strict=True, by_alias=True, by_name=False)
     except ValidationError as exc:
         found = exc.errors(include_url=False, include_context=False, include_input=False)
         raise InvalidParameters([{"field": ".".join(map(str, e["loc"])) or "body", "message": e["msg"].removeprefix("Value error, ")} for e in found]) from None

@@ -49,7 +49,7 @@ def work(on: Play) -> list[tuple[str, dict[str, int | bool]]]:
     wave: list[tuple[str, dict[str, int | bool]]] = []
     for number in range(4 * WORKERS_EACH * SLOTS):
         if number % 16 == 15:
-            wave.append(("TORTURE_FAMILY", {"children": 3, "milliseconds": 50, "planning_milliseconds": on.rng.randint(300, 1_500)}))
+            wave.append(("TORTURE_FAMILY", {"children": 3, "milliseconds": 50, "planningMilliseconds": on.rng.randint(300, 1_500)}))
         else:
             wave.append(("TORTURE_WORK", {"milliseconds": on.rng.randint(100, 500), "steps": 3, "fails": number % 5 == 0}))
     return wave

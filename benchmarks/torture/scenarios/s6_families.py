@@ -52,7 +52,7 @@ async def play(on: Play) -> None:
 
     def family() -> dict[str, int]:
         failing = on.rng.choice([0, 0, 0, 2, CHILDREN])
-        return {"children": CHILDREN, "milliseconds": on.rng.randint(20, 120), "failing": failing, "planning_milliseconds": on.rng.randint(0, 300)}
+        return {"children": CHILDREN, "milliseconds": on.rng.randint(20, 120), "failing": failing, "planningMilliseconds": on.rng.randint(0, 300)}
 
     async with Fleet(on.ground, TASKS_WORKER_CONCURRENCY="40") as fleet:
         killer = Killer(fleet, on.rng)
