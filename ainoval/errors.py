@@ -14,15 +14,22 @@ class AinovalError(Exception):
         message: For the person who meets it; never holds keys, tokens or a path of the server.
         code: Overrides the class's code.
         details: JSON values that go beside the message (`currentVersion`, …).
+        field: The parameter that is at fault, by its name on the wire; overrides the class's.
+
+    Attributes:
+        errors: `[{field, message}]` for bad parameters, else empty.
     """
 
     code: str = "error"
+    field: str | None = None
 
-    def __init__(self, message: str = "", *, code: str | None = None, details: dict[str, Any] | None = None) -> None:
+    def __init__(self, message: str = "", *, code: str | None = None, details: dict[str, Any] | None = None, field: str | None = None) -> None:
         super().__init__(message or self.default_message())
         if code is not None:
             self.code = code
         self.details: dict[str, Any] = details or {}
+        at_fault = field or self.field
+        self.errors: list[dict[str, str]] = [{"field": at_fault, "message": self.message}] if at_fault else []
 
     @property
     def message(self) -> str:

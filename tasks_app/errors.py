@@ -23,11 +23,7 @@ class UnknownTaskType(TaskError):
 
 
 class InvalidParameters(TaskError):
-    """The parameters do not fit the task type.
-
-    Attributes:
-        errors: `[{field, message}]`, fields by their names on the wire.
-    """
+    """The parameters do not fit the task type."""
 
     code = "invalid_parameters"
 

@@ -75,6 +75,7 @@ class UnknownProfile(WorkError, KeyError):
     """There is no AI profile of this name; ask the operator for the names, or leave aiConfigId out."""
 
     code = "unknown_ai_config"
+    field = "aiConfigId"
     retryable = False
 
     def __str__(self) -> str:

@@ -35,11 +35,7 @@ class UnsupportedMediaType(RequestError):
 
 
 class InvalidRequest(RequestError):
-    """Fields of the body, or query parameters, do not fit.
-
-    Attributes:
-        errors: `[{field, message}]`, fields by their names on the wire.
-    """
+    """Fields of the body, or query parameters, do not fit."""
 
     code = "invalid_parameters"
 
@@ -59,12 +55,14 @@ class PageTooDeep(RequestError):
     """Pages so far from the first cannot be asked for; narrow the list with a filter."""
 
     code = "page_too_deep"
+    field = "page"
 
 
 class InvalidIdempotencyKey(RequestError):
     """Idempotency-Key must be 1 to 255 printable ASCII characters."""
 
     code = "invalid_idempotency_key"
+    field = "Idempotency-Key"
 
 
 class TooManyAttempts(RequestError):

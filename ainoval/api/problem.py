@@ -186,8 +186,8 @@ def _of_ours(exc: AinovalError) -> ProblemResponse:
         log.error("error_without_status", code=exc.code, exc_info=exc)
         return generic_problem(500)
     extra = dict(exc.details)
-    if errors := getattr(exc, "errors", None):
-        extra["errors"] = errors
+    if exc.errors:
+        extra["errors"] = exc.errors
     return ProblemResponse(exc.code, exc.message, extra=extra, retry_after=getattr(exc, "retry_after", None), status=status)
 
 

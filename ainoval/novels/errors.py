@@ -44,6 +44,7 @@ class BadRange(BadNovel):
     """The last chapter of the range comes before its first."""
 
     code = "end_before_start"
+    field = "endChapterId"
 
 
 class UnreadableNovel(AinovalError):
@@ -54,3 +55,4 @@ class UnreadableNovel(AinovalError):
     """
 
     code = "unreadable_novel"
+    field = "file"

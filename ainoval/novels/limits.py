@@ -26,11 +26,12 @@ MAX_SEQUENCE: Final = 2**31 - 1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def checked_title(title: str, *, required: bool = False) -> str:
+def checked_title(title: str, field: str = "title", *, required: bool = False) -> str:
     """Return the title without white space around it.
 
     Args:
         title: One line of text.
+        field: Its name on the wire, for the refusal.
         required: A novel must have a title; acts, chapters and scenes need none.
 
     Raises:
@@ -38,33 +39,34 @@ def checked_title(title: str, *, required: bool = False) -> str:
     """
     title = title.strip()
     if required and not title:
-        raise BadNovel("Give the novel a title.", code="title_missing")
+        raise BadNovel("Give the novel a title.", code="title_missing", field=field)
     if len(title) > TITLE_CHARACTERS:
-        raise BadNovel(f"A title has at most {TITLE_CHARACTERS} characters.", code="title_too_long", details={"limit": TITLE_CHARACTERS})
+        message = f"A title has at most {TITLE_CHARACTERS} characters."
+        raise BadNovel(message, code="title_too_long", details={"limit": TITLE_CHARACTERS}, field=field)
     if _CONTROL.search(title):
-        raise BadNovel("A title is one line without control characters.", code="invalid_text")
-    text_bytes(title)
+        raise BadNovel("A title is one line without control characters.", code="invalid_text", field=field)
+    text_bytes(title, field)
     return title
 
 
 def checked_content(content: str) -> str:
     """Return the content as it is, or raise BadNovel (content_too_large, invalid_text)."""
-    return _checked_size(content, CONTENT_BYTES, "content_too_large", "A scene's content")
+    return _checked_size(content, CONTENT_BYTES, "content")
 
 
 def checked_summary(summary: str) -> str:
     """Return the summary as it is, or raise BadNovel (summary_too_large, invalid_text)."""
-    return _checked_size(summary, SUMMARY_BYTES, "summary_too_large", "A scene's summary")
+    return _checked_size(summary, SUMMARY_BYTES, "summary")
 
 
 def checked_sequence(sequence: int) -> int:
     """Return the place in the chapter as it is, or raise BadNovel (invalid_sequence)."""
     if not 0 <= sequence <= MAX_SEQUENCE:
-        raise BadNovel(f"A sequence is a whole number from 0 to {MAX_SEQUENCE}.", code="invalid_sequence")
+        raise BadNovel(f"A sequence is a whole number from 0 to {MAX_SEQUENCE}.", code="invalid_sequence", field="sequence")
     return sequence
 
 
-def text_bytes(text: str) -> int:
+def text_bytes(text: str, field: str) -> int:
     """Return the text's size in UTF-8.
 
     Raises:
@@ -73,13 +75,14 @@ def text_bytes(text: str) -> int:
     try:
         size = len(text.encode())
     except UnicodeEncodeError as exc:
-        raise BadNovel("The text contains a lone surrogate, which is not a character.", code="invalid_text") from exc
+        raise BadNovel("The text contains a lone surrogate, which is not a character.", code="invalid_text", field=field) from exc
     if "\x00" in text:
-        raise BadNovel("The text contains a NUL character.", code="invalid_text")
+        raise BadNovel("The text contains a NUL character.", code="invalid_text", field=field)
     return size
 
 
-def _checked_size(text: str, limit: int, code: str, what: str) -> str:
-    if text_bytes(text) > limit:
-        raise BadNovel(f"{what} has at most {limit:,} bytes (UTF-8); split it.", code=code, details={"limit": limit})
+def _checked_size(text: str, limit: int, field: str) -> str:
+    if text_bytes(text, field) > limit:
+        message = f"A scene's {field} has at most {limit:,} bytes (UTF-8); split it."
+        raise BadNovel(message, code=f"{field}_too_large", details={"limit": limit}, field=field)
     return text

@@ -71,7 +71,7 @@ def test_novels_are_listed_newest_first_in_pages(client: APIClient, api: Api, bo
     assert (page["totalElements"], page["totalPages"], page["first"], page["last"]) == (3, 2, True, False)
     assert [novel["title"] for novel in client.get("/api/novels?size=2&page=1").json()["content"]] == ["Novel 0"]
     assert client.get("/api/novels?page=7").json()["empty"] is True
-    assert client.get("/api/novels?page=2000&size=100").json()["code"] == "page_too_deep"
+    assert_refused(client.get("/api/novels?page=2000&size=100"), "page_too_deep", "page")
 
 
 def test_a_scene_is_made_read_and_changed_by_version(client: APIClient) -> None:
@@ -140,13 +140,53 @@ def test_a_chapter_must_be_of_the_novel(client: APIClient) -> None:
     assert answer.status_code == 404 and answer.json()["code"] == "chapter_not_found"
 
 
-def test_a_text_past_its_limit_is_refused_with_its_code(client: APIClient) -> None:
+def assert_refused(answer: Any, code: str, field: str) -> None:
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (400, code)
+    assert problem["errors"] == [{"field": field, "message": problem["detail"]}]
+
+
+@pytest.mark.parametrize(
+    ("scene", "code", "field"),
+    [
+        ({"content": "x" * (512 * 1024 + 1)}, "content_too_large", "content"),
+        ({"summary": "x" * (64 * 1024 + 1)}, "summary_too_large", "summary"),
+        ({"title": "x" * 201}, "title_too_long", "title"),
+        ({"title": "two\nlines"}, "invalid_text", "title"),
+        ({"sequence": -1}, "invalid_sequence", "sequence"),
+    ],
+)
+def test_a_scene_past_a_limit_is_refused_with_a_code_and_the_field(scene: Json, code: str, field: str, client: APIClient) -> None:
     novel = make_novel(client)
     chapter = novel["acts"][0]["chapters"][0]["chapterId"]
-    answer = client.post(f"/api/novels/{novel['novelId']}/scenes", {"chapterId": chapter, "content": "x" * (512 * 1024 + 1)})
-    assert answer.status_code == 400 and answer.json()["code"] == "content_too_large"
-    assert client.post("/api/novels", {"title": "x" * 201}).json()["code"] == "title_too_long"
-    assert client.post("/api/novels", {"title": " "}).json()["code"] == "title_missing"
+    assert_refused(client.post(f"/api/novels/{novel['novelId']}/scenes", {"chapterId": chapter, **scene}), code, field)
+
+
+CHAPTERS = [{"title": ""}, {"title": "", "chapterId": "0" * 24}]
+
+
+@pytest.mark.parametrize(
+    ("novel", "code", "field"),
+    [
+        ({"title": " "}, "title_missing", "title"),
+        ({"title": "x" * 201}, "title_too_long", "title"),
+        ({"title": "x", "acts": [{"title": ""}, {"title": "x" * 201}]}, "title_too_long", "acts.1.title"),
+        ({"title": "x", "acts": [{"title": "", "chapters": [{"title": "two\nlines"}]}]}, "invalid_text", "acts.0.chapters.0.title"),
+        ({"title": "x", "acts": [{"title": "", "actId": "0" * 24}]}, "unknown_act", "acts.0.actId"),
+        ({"title": "x", "acts": [{"title": "", "chapters": CHAPTERS}]}, "unknown_chapter", "acts.0.chapters.1.chapterId"),
+        ({"title": "x", "acts": [{"title": ""}] * 501}, "too_many_acts", "acts"),
+        ({"title": "x", "acts": [{"title": "", "chapters": [{"title": ""}] * 5_001}]}, "too_many_chapters", "acts"),
+    ],
+)
+def test_a_novel_past_a_limit_is_refused_with_a_code_and_the_field(novel: Json, code: str, field: str, client: APIClient) -> None:
+    assert_refused(client.post("/api/novels", novel), code, field)
+
+
+def test_a_chapter_that_is_listed_twice_is_named(client: APIClient) -> None:
+    novel = make_novel(client)
+    [act] = novel["acts"]
+    acts = [{**act, "chapters": [act["chapters"][0], act["chapters"][0]]}]
+    assert_refused(client.patch(f"/api/novels/{novel['novelId']}", {"acts": acts}), "duplicate_id", "acts.0.chapters.1.chapterId")
 
 
 def test_a_chapter_with_scenes_cannot_be_left_out(client: APIClient) -> None:
@@ -204,6 +244,7 @@ def test_a_chinese_file_in_gb18030_is_read(client: APIClient) -> None:
 def test_a_file_that_is_no_novel_is_refused(client: APIClient, fields: Json, status: int, code: str) -> None:
     answer = upload(client, **fields)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.json()["errors"], "which field is at fault"
     assert client.get("/api/novels").json()["empty"]
 
 

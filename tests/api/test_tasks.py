@@ -52,6 +52,12 @@ def submit(client: APIClient, scene: Json, **headers: str) -> str:
     return str(answer.json()["taskId"])
 
 
+def assert_refused(answer: Any, code: str, field: str) -> None:
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (400, code)
+    assert problem["errors"] == [{"field": field, "message": problem["detail"]}]
+
+
 def store(task_id: str, **fields: Any) -> None:
     """Put a task into a state that only workers bring about."""
 
@@ -117,7 +123,15 @@ def test_a_scene_of_somebody_else_is_as_missing_as_one_that_never_was(client: AP
 
 def test_an_unknown_ai_profile_is_400(client: APIClient, scene: Json) -> None:
     answer = client.post("/api/tasks/generate-summary", {"sceneId": scene["sceneId"], "aiConfigId": "https://evil.example"})
-    assert (answer.status_code, answer.json()["code"]) == (400, "unknown_ai_config")
+    assert_refused(answer, "unknown_ai_config", "aiConfigId")
+
+
+def test_a_range_that_ends_before_it_starts_is_400(client: APIClient) -> None:
+    chapters = [{"title": "One"}, {"title": "Two"}]
+    novel = client.post("/api/novels", {"title": "N", "acts": [{"title": "", "chapters": chapters}]}).json()
+    first, second = (chapter["chapterId"] for chapter in novel["acts"][0]["chapters"])
+    answer = client.post("/api/tasks/batch-generate-summary", {"novelId": novel["novelId"], "startChapterId": second, "endChapterId": first})
+    assert_refused(answer, "end_before_start", "endChapterId")
 
 
 def test_an_idempotency_key_makes_one_task(client: APIClient, api: Api, bob: Any, scene: Json) -> None:
@@ -150,7 +164,7 @@ def test_twenty_submissions_with_one_key_at_once_make_one_task(client: APIClient
 @pytest.mark.parametrize("key", ["", "k" * 256, "schlüssel", "a\tb", "\x7f"])
 def test_an_idempotency_key_is_1_to_255_printable_ascii(key: str, client: APIClient, scene: Json) -> None:
     answer = client.post("/api/tasks/generate-summary", {"sceneId": scene["sceneId"]}, headers={"Idempotency-Key": key})
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_idempotency_key")
+    assert_refused(answer, "invalid_idempotency_key", "Idempotency-Key")
     assert client.get("/api/tasks").json()["empty"]
     assert submit(client, scene, **{"Idempotency-Key": "~" * 255})
 
@@ -257,7 +271,7 @@ def test_a_query_parameter_that_does_not_fit_is_400(query: str, client: APIClien
 
 
 def test_a_page_too_deep_is_400(client: APIClient) -> None:
-    assert client.get("/api/tasks?page=5000").json()["code"] == "page_too_deep"
+    assert_refused(client.get("/api/tasks?page=5000"), "page_too_deep", "page")
     assert client.get("/api/tasks?page=999&size=100").status_code == 200
 
 

@@ -187,7 +187,7 @@ class SceneService:
         rows = await self._scenes.find(query, _BRIEF, limit=limits.RANGE_SCENES + 1).to_list()
         if len(rows) > limits.RANGE_SCENES:
             message = f"A range has at most {limits.RANGE_SCENES:,} scenes; choose fewer chapters."
-            raise BadNovel(message, code="too_many_scenes", details={"limit": limits.RANGE_SCENES})
+            raise BadNovel(message, code="too_many_scenes", details={"limit": limits.RANGE_SCENES}, field="endChapterId")
         rows.sort(key=ReadingOrder.of(wanted).key)
         return [SceneBrief.from_document(row) for row in rows]
 

@@ -335,4 +335,4 @@ async def test_more_than_ten_thousand_scenes_are_too_many_for_a_range(scenes: Sc
     await db["scenes"].insert_one({**one, "_id": new_id()})
     with pytest.raises(BadNovel) as refused:
         await scenes.in_range(ALICE, novel.novel_id, one["chapterId"], one["chapterId"])
-    assert refused.value.code == "too_many_scenes"
+    assert (refused.value.code, refused.value.errors[0]["field"]) == ("too_many_scenes", "endChapterId")
