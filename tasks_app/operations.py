@@ -333,7 +333,7 @@ async def apply(task_id: str, *, user_id: str, force: bool = False) -> AppliedRe
 
     Raises:
         TaskNotFound: No such task of this user.
-        ApplyRefused: `not_completed`, `already_applied`, `target_gone`, `nothing_to_apply`, `not_applicable`.
+        ApplyRefused: `not_completed`, `already_applied`, `unreadable_result`, `target_gone`, `nothing_to_apply`, `not_applicable`.
         SceneChanged: The scene has another version (`expectedVersion`, `currentVersion`).
     """
     db = mongo.database()
@@ -343,8 +343,11 @@ async def apply(task_id: str, *, user_id: str, force: bool = False) -> AppliedRe
         raise ApplyRefused(f"Only a completed task's result can be applied; this one is {task['status']}.", code="not_completed")
     if task.get("appliedAt"):
         raise ApplyRefused("The result is in the novel already.", code="already_applied")
-    parameters = executable.Parameters.model_validate(task["parameters"])
-    result = executable.Result.model_validate(task["result"])
+    try:
+        parameters = executable.Parameters.model_validate(task["parameters"])
+        result = executable.Result.model_validate(task["result"])
+    except ValidationError:  # stored by another version of the code, or by hand; its words would quote the writer's text
+        raise ApplyRefused("The stored parameters or result do not fit this version of the task type.", code="unreadable_result") from None
     applied = await executable.apply(task_id, user_id, parameters, result, services(), force=force)
     now = datetime.now(UTC)
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)

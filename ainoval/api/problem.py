@@ -68,6 +68,7 @@ STATUS: dict[str, int] = {
     "requeue_the_parent": 409,
     "not_completed": 409,
     "already_applied": 409,
+    "unreadable_result": 409,
     "target_gone": 409,
     "nothing_to_apply": 409,
     "not_applicable": 409,

@@ -9,7 +9,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from pydantic import ValidationError
 
 from ainoval.accounts.models import User
 from ainoval.errors import AinovalError
@@ -192,9 +191,6 @@ async def _outcome(task_id: str, work: Awaitable[object]) -> Outcome:
         return Outcome(task_id, exc.code, exc.message, errors=tuple((error["field"], error["message"]) for error in exc.errors))
     except AinovalError as exc:
         return Outcome(task_id, exc.code, exc.message)
-    except ValidationError:
-        # Stored by another version of the code, or by hand.
-        return Outcome(task_id, "unreadable_result", "The stored parameters or result do not fit this version of the task type.")
     return Outcome(task_id, status=task["status"] if isinstance(task, dict) else "")
 
 

@@ -393,6 +393,16 @@ def test_what_cannot_be_applied_says_why(client: APIClient, scene: Json, novel: 
     assert (gone.status_code, gone.json()["code"]) == (409, "target_gone")
 
 
+@pytest.mark.parametrize("fields", [{"parameters": {"scene": "old"}}, {"result": {"summary": "My secret text."}}, {"result": None}])
+def test_what_no_longer_fits_its_model_is_not_applied(fields: Json, client: APIClient, scene: Json) -> None:
+    task_id = completed(client, scene)
+    store(task_id, **fields)
+    answer = client.post(f"/api/tasks/{task_id}/apply")
+    assert (answer.status_code, answer.json()["code"]) == (409, "unreadable_result")
+    assert b"secret" not in answer.content
+    assert client.get(f"/api/tasks/{task_id}").json()["appliedAt"] is None
+
+
 def test_details_never_show_what_only_staff_may_see(client: APIClient, scene: Json) -> None:
     task_id = submit(client, scene)
     error = {"code": "boom", "message": "It broke.", "details": None, "retryable": False, "retryCount": 0, "traceback": "Traceback: /srv/secret"}
