@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
@@ -18,6 +18,7 @@ Json = Mapping[str, Any]
 
 # A gap that nobody would call waiting.
 _MOMENT: Final = timedelta(milliseconds=50)
+_LATER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,10 @@ def timeline(task: Json, clock: Clock, audit: Sequence[AuditLine]) -> list[Step]
         steps.append((asked, 5, Step("cancelling", _("Cancellation asked for"), asked)))
     if applied := task.get("appliedAt"):
         steps.append((applied, 5, Step("completed", _("Written into the novel"), applied)))
+    present = _present(task, clock)
+    steps.append((present.at or _LATER, 6, present))  # what a user applies is written into the novel after the end
     steps.sort(key=lambda step: step[:2])
-    return [*(step for _at, _rank, step in steps), _present(task, clock)]
+    return [step for _at, _rank, step in steps]
 
 
 def _attempt(entry: Json) -> Step:

@@ -184,6 +184,8 @@ def mark_applied(task_id: str, now: datetime, result: Json) -> Transition:
         result: Fields of the result that the application decided (`applied`, `conflict`, `sceneVersion`); {} while the attempt still runs.
     """
     changes: Json = {"appliedAt": now, **{f"result.{name}": value for name, value in result.items()}}
+    if result:
+        changes["updatedAt"] = now
     return Transition("applied", {"_id": task_id, "appliedAt": None}, {"$set": changes}, task_id=task_id)
 
 

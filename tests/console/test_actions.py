@@ -77,6 +77,13 @@ def test_apply_writes_the_result_into_its_owners_novel(client: Any, applicable: 
     assert (done.action, done.reason, refused.code) == ("Apply", "alice asked for it", "already_applied")
 
 
+def test_what_is_applied_after_the_end_stands_after_it(client: Any, applicable: Any, alice: Any) -> None:
+    task = applicable(alice)
+    client.post(page_of(task, "apply"))
+    steps = [step.text for step in client.get(page_of(task)).context["task"].steps]
+    assert [steps[0], *steps[-3:]] == ["Created", "Ended: Completed", "olga: Apply", "Written into the novel"]
+
+
 def test_apply_overwrites_a_writers_edit_only_when_told_to(client: Any, applicable: Any, alice: Any) -> None:
     task = applicable(alice)
     scenes = mongo.sync_database()[SCENES]

@@ -378,6 +378,15 @@ async def test_applied_at_is_the_first_moment(db: Db) -> None:
     after = await read(db, task["_id"])
     assert changed == [1, 0]
     assert (after["appliedAt"], after["result"]) == (first, {"answer": 42, "applied": True})
+    assert after["updatedAt"] == first, "with the result"
+
+
+async def test_applied_at_alone_does_not_change_updated_at(db: Db) -> None:
+    task = await stored.running(db)
+
+    assert await change(db, lifecycle.mark_applied(task["_id"], stored.now() + timedelta(seconds=3), {})) == 1
+
+    assert (await read(db, task["_id"]))["updatedAt"] == task["updatedAt"]
 
 
 @pytest.mark.parametrize("status", sorted(S))
