@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval import mongo
-from tasks_app.documents import LANES, SINGLE_LANE, TASKS
+from tasks_app.documents import BATCH_LANE, LANES, SINGLE_LANE, TASKS
 from tasks_app.errors import TaskNotFound
 from tasks_app.families import count_children
 from tasks_app.selection import later_key
@@ -33,14 +33,14 @@ class TaskFilter:
     Args:
         user_id: Whose.
         statuses: Any of these; empty for all.
-        task_type: Of this type.
+        task_types: Of any of these stored names; empty for all.
         parent_id: Children of this one.
         include_children: With those that have a parent, too.
     """
 
     user_id: str
     statuses: tuple[TaskStatus, ...] = ()
-    task_type: str | None = None
+    task_types: tuple[str, ...] = ()
     parent_id: str | None = None
     include_children: bool = False
 
@@ -48,20 +48,19 @@ class TaskFilter:
         """Return the filter as MongoDB takes it."""
         query: Json = {"userId": self.user_id}
         if self.parent_id is not None:
-            query["parentId"] = self.parent_id
+            query |= {"parentId": self.parent_id, "lane": BATCH_LANE}
         else:
             query["lane"] = {"$in": LANES} if self.include_children else SINGLE_LANE
         if self.statuses:
             query["status"] = {"$in": sorted(self.statuses)}
-        if self.task_type is not None:
-            query["taskType"] = later_key([self.task_type])
+        if self.task_types:
+            query["taskType"] = later_key(self.task_types)
         return query
 
-    def index(self, sort_by: str) -> str | None:
-        """Return the index that serves this filter in this order; None leaves the choice to MongoDB."""
-        if self.parent_id is not None:
-            return "family" if sort_by == "createdAt" else None
-        return SORTS[sort_by]
+    def index(self, sort_by: str) -> str:
+        """Return the index that serves this filter in this order."""
+        # By last change, a batch's tasks are picked from all of the user's batch lane: no index has the order of a family alone.
+        return "family" if self.parent_id is not None and sort_by == "createdAt" else SORTS[sort_by]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +109,14 @@ async def page(f: TaskFilter, *, page: int, size: int, sort_by: str = "createdAt
     return TaskPage(items, page * size + len(items) if items and len(items) < size else total)
 
 
-async def _count(db: AsyncDatabase[Json], query: Json, index: str | None) -> int:
+async def _count(db: AsyncDatabase[Json], query: Json, index: str) -> int:
     """Count exactly to 20,000; above that the count may be some seconds old."""
     key = f"{db.name} {query!r}"
     known = _counts.get(key)
     if known and time.monotonic() - known[0] < COUNT_AGE_SECONDS:
         return known[1]
-    options: Json = {"hint": index} if index else {}
     # The aggregation that `count_documents` sends takes a third longer for each key. The driver does not repeat a command whose connection was lost.
-    total: int = (await db.command("count", TASKS, query=query, **options))["n"]
+    total: int = (await db.command("count", TASKS, query=query, hint=index))["n"]
     if total > EXACT_COUNT:
         if len(_counts) > 1_000:
             _counts.clear()

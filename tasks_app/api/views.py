@@ -47,7 +47,7 @@ class TaskViewSet(ViewSetMixin, ApiView):
         wanted = TaskFilter(
             user_id=user_id(request),
             statuses=tuple(TaskStatus(name) for name in several(query, "status", [*TaskStatus])),
-            task_type=_stored_name(single(query, "taskType")),
+            task_types=_stored_names(single(query, "taskType")),
             parent_id=single(query, "parentId"),
             include_children=flag(query, "includeChildren"),
         )
@@ -142,12 +142,15 @@ def _names_a_type(name: str) -> bool:
         return False
 
 
-def _stored_name(name: str | None) -> str | None:
-    """Return a type as documents name it. One that is not known is not refused: tasks of a type that was removed are still listed."""
+def _stored_names(name: str | None) -> tuple[str, ...]:
+    """Return a type's names in documents, former ones too. One that is not known is not refused: tasks of a type that was removed are still listed."""
+    if name is None:
+        return ()
     try:
-        return name and registry.resolve(name).task_type
+        executable = registry.resolve(name)
     except UnknownTaskType:
-        return name
+        return (name,)
+    return (executable.task_type, *executable.aliases)
 
 
 def _idempotency_key(request: Request) -> str | None:

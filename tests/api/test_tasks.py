@@ -14,6 +14,8 @@ from rest_framework.test import APIClient
 from ainoval import mongo
 from ainoval.ids import new_id
 from tasks_app.documents import TASKS
+from tasks_app.executable import NoParameters, TaskContext, TaskExecutable
+from tests.support.registered import registered
 
 Api = Callable[[Any], Any]
 Json = dict[str, Any]
@@ -231,6 +233,7 @@ def test_the_list_is_filtered_by_status_type_and_parent(client: APIClient, scene
     assert found("includeChildren=true") == {queued, failed, child}
     assert found(f"parentId={failed}") == {child} and found("parentId=nonsense") == set()
     assert found("status=FAILED") == {failed}
+    assert found(f"parentId={failed}&sortBy=updatedAt") == {child}
     assert found("status=FAILED,QUEUED") == found("status=FAILED&status=QUEUED") == {queued, failed}
     assert found("taskType=generate-summary") == found("taskType=GENERATE_SUMMARY") == {queued, failed}
     assert found("taskType=NO_LONGER_KNOWN") == set()
@@ -273,6 +276,30 @@ def test_a_query_parameter_that_does_not_fit_is_400(query: str, client: APIClien
 def test_a_page_too_deep_is_400(client: APIClient) -> None:
     assert_refused(client.get("/api/tasks?page=5000"), "page_too_deep", "page")
     assert client.get("/api/tasks?page=999&size=100").status_code == 200
+
+
+class Renamed(TaskExecutable[NoParameters, NoParameters]):
+    """Had another name."""
+
+    task_type = "API_NEW_NAME"
+    aliases = ("API_OLD_NAME",)
+
+    async def execute(self, parameters: NoParameters, ctx: TaskContext) -> NoParameters:
+        return NoParameters()
+
+
+def test_a_renamed_type_is_listed_under_all_its_names_by_each_of_them(client: APIClient, scene: Json) -> None:
+    old, new, other = (submit(client, scene) for _ in range(3))
+    store(old, taskType="API_OLD_NAME")
+    store(new, taskType="API_NEW_NAME")
+
+    def found(name: str) -> set[str]:
+        return {task["taskId"] for task in client.get("/api/tasks", {"taskType": name}).json()["content"]}
+
+    with registered(Renamed):
+        assert found("API_OLD_NAME") == found("API_NEW_NAME") == found("api-new-name") == {old, new}
+        assert found("GENERATE_SUMMARY") == {other}
+    assert found("API_OLD_NAME") == {old}, "a type that was removed"
 
 
 def test_the_types_come_with_their_schemas(client: APIClient) -> None:

@@ -26,8 +26,9 @@ FILTERS = {
     "with children": TaskFilter("alice", include_children=True),
     "a status": TaskFilter("alice", statuses=(S.FAILED,)),
     "what is under way": TaskFilter("alice", statuses=(S.QUEUED, S.RUNNING)),
-    "a type": TaskFilter("alice", task_type="TEST_SLEEP"),
-    "a type's failed": TaskFilter("alice", statuses=(S.FAILED,), task_type="TEST_SLEEP", include_children=True),
+    "a type": TaskFilter("alice", task_types=("TEST_SLEEP",)),
+    "a type's failed": TaskFilter("alice", statuses=(S.FAILED,), task_types=("TEST_SLEEP",), include_children=True),
+    "a renamed type": TaskFilter("alice", task_types=("TEST_SLEEP", "TEST_NOOP")),
     "a batch's": TaskFilter("alice", parent_id="a" * 24),
     "a batch's failed": TaskFilter("alice", parent_id="a" * 24, statuses=(S.FAILED,)),
 }
@@ -71,7 +72,7 @@ async def profiled(db: Db) -> AsyncIterator[list[Json]]:
 def _matches(wanted: TaskFilter, task: Json) -> bool:
     return (
         (not wanted.statuses or S(task["status"]) in wanted.statuses)
-        and wanted.task_type in (None, task["taskType"])
+        and (not wanted.task_types or task["taskType"] in wanted.task_types)
         and (task["parentId"] == wanted.parent_id if wanted.parent_id else wanted.include_children or task["parentId"] is None)
     )
 
@@ -108,6 +109,17 @@ async def test_a_page_by_creation_reads_little_more_than_it_shows(alone: Db, nam
     assert search["keysExamined"] <= 3 + 2 * passed
     assert search["docsExamined"] <= 3 + passed
     assert not search.get("hasSortStage")
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("sort_by", ["createdAt", "updatedAt"])
+async def test_no_page_is_sorted_in_memory_nor_read_from_the_collection(alone: Db, name: str, sort_by: str) -> None:
+    await population(alone)
+
+    async with profiled(alone) as noted:
+        await queries.page(FILTERS[name], page=0, size=3, sort_by=sort_by)
+
+    assert not [command for command in noted if command.get("hasSortStage") or "COLLSCAN" in command["planSummary"]]
 
 
 async def test_what_is_under_way_is_counted_without_the_history(alone: Db) -> None:
