@@ -153,6 +153,15 @@ def test_a_scene_is_at_most_one_mib(api: Api, alice: Any) -> None:
     assert_problem(api(alice).generic("PATCH", "/api/scenes/x", body, content_type="application/json"), 413, "payload_too_large")
 
 
+@pytest.mark.parametrize("address", ["/api/tasks", "/api/tasks/types", "/api/tasks/x", "/api/nothing", "/api/docs", "/health/live"])
+def test_answers_are_english_whatever_is_accepted(address: str, api: Api, alice: Any) -> None:
+    client = api(alice)
+    client.get("/admin/login/", headers={"Accept-Language": "zh-hans"})  # leaves its language behind in this thread
+    plain, chinese = client.get(address), client.get(address, headers={"Accept-Language": "zh-hans"})
+    assert chinese.content == plain.content
+    assert "Content-Language" not in chinese and "Accept-Language" not in chinese.get("Vary", "")
+
+
 class Failing(ApiView):
     """Fails as told."""
 
