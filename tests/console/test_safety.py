@@ -1,10 +1,13 @@
 """Whatever is stored is shown inert, and the pages allow no script of their own making; without MongoDB they say so."""
 
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
+from django.test import Client
 from pydantic import SecretStr
 
 from ainoval import mongo
@@ -135,3 +138,34 @@ def test_without_mongodb_every_page_is_a_503_that_says_so(olga: Any, staff: Staf
         page = answer.content.decode()
         assert "MongoDB, where the tasks are stored, does not answer." in page and 'id="site-name"' in page
     assert client.get("/admin/").status_code == 200
+
+
+@pytest.fixture
+def locked_database(transactional_db: None) -> Iterator[None]:
+    """Another writer holds Django's own database. Of one in memory, as here, SQLite refuses the lock at once: nobody waits 20 s."""
+    writer = sqlite3.connect(connection.settings_dict["NAME"], uri=True, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    yield
+    writer.execute("ROLLBACK")
+    writer.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_locked_user_database_is_a_503_that_says_so(olga: Any, locked_database: None, settings: Any, debug: bool) -> None:
+    settings.DEBUG = debug
+    answer = Client().post("/admin/login/", {"username": "olga", "password": "olga-has-a-password"}, headers={"Accept-Language": "zh-hans"})
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "5"
+    page = answer.content.decode()
+    assert "用户与会话数据库正忙或没有响应。" in page and 'href="/admin/login/"' in page and 'id="site-name"' in page
+    assert "locked" not in page and "Traceback" not in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_action_that_cannot_be_recorded_is_not_done(olga: Any, staff: Staff, store: Store, request: pytest.FixtureRequest) -> None:
+    client, task = staff(user=olga), store(TaskStatus.QUEUED)
+    request.getfixturevalue("locked_database")
+    answer = client.post(page_of(task, "cancel"))
+    assert answer.status_code == 503 and "look before you ask again" in answer.content.decode()
+    assert mongo.sync_database()[TASKS].find_one({"_id": task["_id"]}) == task
