@@ -71,7 +71,7 @@ def test_attempts_show_error_code_traceback_tokens_and_worker(reader: Any, store
 
 
 def test_the_fencing_token_is_on_no_page(client: Any, store: Store) -> None:
-    task = store(TaskStatus.RUNNING, draft={"text": "x", "token": "token-of-the-draft"})
+    task = store(TaskStatus.RUNNING, draft={"text": "x"}, draftToken="token-of-the-draft")
     page = client.get(page_of(task)).content.decode()
     assert task["lease"]["token"] not in page and "token-of-the-draft" not in page
     assert task["lease"]["owner"] in page
