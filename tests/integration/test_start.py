@@ -9,11 +9,10 @@ from tests.support.cluster import PROJECT_ROOT
 from tests.support.environment import DATA_DIR, clean_environment
 
 SERVER = ("-m", "uvicorn", "ainoval.asgi:application", "--port", "0")
-WAYS = {
-    "uvicorn": (SERVER, 3),
-    "a WSGI server": (("-c", "import ainoval.wsgi"), 3),
-    "a command": (("manage.py", "list_tasks"), 1),
-}
+WSGI = ("-c", "import ainoval.wsgi")
+COMMAND = ("manage.py", "list_tasks")
+UNKNOWN = ({"TASKS_FOO": "1"}, "Not started: unknown setting TASKS_FOO: see docs/configuration.md for the names that exist")
+IN_AN_APP = ({"AI_PROVIDER": "openai"}, "Not started: AI_PROVIDER=openai needs OPENAI_API_KEY (any word will do for a server that checks no key).")
 
 
 def start(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -23,25 +22,19 @@ def start(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]
 
 
 @pytest.mark.parametrize(
-    ("settings", "line"),
-    [
-        ({"TASKS_FOO": "1"}, "Not started: unknown setting TASKS_FOO: see docs/configuration.md for the names that exist"),
-        ({"AI_PROVIDER": "openai"}, "Not started: AI_PROVIDER=openai needs OPENAI_API_KEY (any word will do for a server that checks no key)."),
-    ],
-    ids=["in the environment", "in an app"],
+    ("arguments", "mistake", "code"),
+    [(SERVER, UNKNOWN, 3), (SERVER, IN_AN_APP, 3), (WSGI, UNKNOWN, 3), (COMMAND, IN_AN_APP, 1)],
+    ids=["uvicorn", "uvicorn-app", "wsgi", "command-app"],
 )
-@pytest.mark.parametrize("way", WAYS)
-def test_a_wrong_setting_is_one_line_and_an_exit_code(way: str, settings: dict[str, str], line: str) -> None:
-    arguments, code = WAYS[way]
+def test_a_wrong_setting_is_one_line_and_an_exit_code(arguments: tuple[str, ...], mistake: tuple[dict[str, str], str], code: int) -> None:
+    settings, line = mistake
     ended = start(*arguments, **settings)
     assert (ended.stdout, ended.stderr, ended.returncode) == ("", f"{line}\n", code)
 
 
-@pytest.mark.parametrize("way", ["uvicorn", "a WSGI server"])
-def test_what_our_checks_refuse_starts_no_server(way: str) -> None:
-    arguments, code = WAYS[way]
-    ended = start(*arguments, TASKS_TYPE_LIMITS="BOGUS=1")
-    assert ended.returncode == code
+def test_what_our_checks_refuse_starts_no_server() -> None:
+    ended = start(*SERVER, TASKS_TYPE_LIMITS="BOGUS=1")
+    assert ended.returncode == 3
     assert ended.stderr.startswith("Not started: TASKS_TYPE_LIMITS names unknown task types: BOGUS (Known: BATCH_GENERATE_SCENE, ")
     assert ended.stderr.count("\n") == 1
 
