@@ -12,6 +12,7 @@ from typing import Any, Final
 from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 
+from ainoval import moments
 from ainoval.ids import new_id
 from ainoval.logs import get_logger
 from tasks_app.documents import BULK_ACTIONS, BulkOutcome
@@ -62,7 +63,7 @@ class Wanted:
 
 async def create(db: AsyncDatabase[Json], wanted: Wanted) -> Json:
     """Store an action that nobody works on yet."""
-    now = _now()
+    now = moments.now()
     document: Json = {
         "_id": new_id(),
         "action": wanted.action,
@@ -182,8 +183,3 @@ def _stored(selection: Selection) -> Json:
 
 def _lease(token: str) -> Json:
     return {"token": token, "expiresAt": after_now(LEASE_SECONDS)}
-
-
-def _now() -> datetime:
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)

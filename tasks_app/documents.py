@@ -21,6 +21,7 @@ from mongoengine import (
     StringField,
 )
 
+from ainoval import moments
 from tasks_app.conf import MAX_PRIORITY, MIN_PRIORITY
 from tasks_app.states import TaskStatus
 
@@ -263,7 +264,7 @@ def new_task(
         fair_key: From `fairness`, so that users share the workers evenly.
         parent_id: Puts the task in the batch lane.
     """
-    now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # BSON's precision: what is answered equals what is stored
+    now = moments.storable(now)
     document: dict[str, Any] = {
         "_id": task_id,
         "userId": user_id,

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
-from ainoval import mongo
+from ainoval import moments, mongo
 from ainoval.ai.apps import configured_profiles
 from ainoval.ai.profiles import Profiles
 from ainoval.ai.service import AIService
@@ -349,8 +349,7 @@ async def apply(task_id: str, *, user_id: str, force: bool = False) -> AppliedRe
     except ValidationError:  # stored by another version of the code, or by hand; its words would quote the writer's text
         raise ApplyRefused("The stored parameters or result do not fit this version of the task type.", code="unreadable_result") from None
     applied = await executable.apply(task_id, user_id, parameters, result, services(), force=force)
-    now = datetime.now(UTC)
-    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    now = moments.now()
     outcome = {"applied": True, "conflict": False, "sceneVersion": applied.version, "sceneId": applied.scene_id}
     if not await lifecycle.execute(db, lifecycle.mark_applied(task_id, now, outcome)):
         raise ApplyRefused("The result is in the novel already.", code="already_applied")  # another request was first

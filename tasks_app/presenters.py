@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from tasks_app.queries import Children
+from tasks_app.families import ChildCounts
 from tasks_app.waiting import WaitingFacts, waiting_facts, waiting_reason
 
 Json = dict[str, Any]
@@ -41,7 +41,7 @@ def summary(task: Mapping[str, Any], facts: WaitingFacts) -> Json:
     }
 
 
-def details(task: Mapping[str, Any], facts: WaitingFacts, children: Children | None = None, position: int | None = None) -> Json:
+def details(task: Mapping[str, Any], facts: WaitingFacts, children: ChildCounts | None = None, position: int | None = None) -> Json:
     """Return a task with all that its owner may know.
 
     Args:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
@@ -11,7 +11,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from ainoval import mongo
 from tasks_app.documents import BATCH_LANE, LANES, SINGLE_LANE, TASKS
 from tasks_app.errors import TaskNotFound
-from tasks_app.families import count_children
+from tasks_app.families import ChildCounts, count_children
 from tasks_app.selection import later_key
 from tasks_app.states import TaskStatus
 
@@ -124,18 +124,10 @@ async def _count(db: AsyncDatabase[Json], query: Json, index: str) -> int:
     return total
 
 
-@dataclass(frozen=True, slots=True)
-class Children:
-    """A parent's children, counted by status."""
-
-    total: int
-    by_status: dict[str, int] = field(default_factory=dict)
-
-
-async def children_counts(task_id: str) -> Children | None:
+async def children_counts(task_id: str) -> ChildCounts | None:
     """Count a task's children; None when it has none."""
     counts = (await count_children(mongo.database(), [task_id]))[task_id]
-    return Children(counts.total, counts.by_status) if counts.total else None
+    return counts if counts.total else None
 
 
 async def position(task: Mapping[str, Any]) -> int:

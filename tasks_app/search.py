@@ -14,6 +14,7 @@ from typing import Any, Final
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ExecutionTimeout
 
+from ainoval import moments
 from tasks_app.documents import TASKS
 from tasks_app.selection import NEWEST_FIRST, OLDEST_FIRST, Selection
 
@@ -137,7 +138,7 @@ class _Reader:
         window = FIRST_WINDOW
         found: list[Json] = []
         while True:
-            until = None if window >= LONGEST_WINDOW else _to_milliseconds(edge + window if self._ascending else edge - window)
+            until = None if window >= LONGEST_WINDOW else moments.storable(edge + window if self._ascending else edge - window)
             before = time.monotonic()
             try:
                 found += await self.read(place, limit - len(found), until, within=BUDGET_SECONDS if window > SHORTEST_WINDOW else None)
@@ -167,7 +168,3 @@ class _Reader:
 
 def _order(task: Json) -> tuple[datetime, str]:
     return task["createdAt"], task["_id"]
-
-
-def _to_milliseconds(moment: datetime) -> datetime:
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)  # BSON's precision

@@ -15,7 +15,7 @@ from tasks_app.admin.filters import PAGE_SIZE
 from tasks_app.admin.resolving import Asked, Resolved
 from tasks_app.admin.subjects import SUBJECT_FIELDS, Subject, subjects
 from tasks_app.documents import TASKS
-from tasks_app.queries import Children
+from tasks_app.families import ChildCounts
 from tasks_app.search import Found, Position
 from tasks_app.states import TaskStatus
 from tasks_app.waiting import WaitingFacts, waiting_facts
@@ -119,7 +119,7 @@ class TaskRead:
     task: Json
     facts: WaitingFacts
     subject: Subject | None
-    children: Children | None
+    children: ChildCounts | None
     position: int | None
     cells: list[Json]
     cell_subjects: dict[str, Subject]

@@ -10,7 +10,7 @@ from tasks_app import registry
 from tasks_app.admin.clocks import Clock
 from tasks_app.admin.filters import ListState
 from tasks_app.admin.words import type_word
-from tasks_app.queries import Children
+from tasks_app.families import ChildCounts
 from tasks_app.states import LEASED, TaskStatus
 from tasks_app.waiting import WaitingFacts
 
@@ -26,7 +26,7 @@ class Reason:
     query: str = ""
 
 
-def reason(task: Json, clock: Clock, facts: WaitingFacts, *, owner: str, children: Children | None, position: int | None) -> Reason | None:
+def reason(task: Json, clock: Clock, facts: WaitingFacts, *, owner: str, children: ChildCounts | None, position: int | None) -> Reason | None:
     """Return why a task waits; None for one that does not.
 
     Args:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ainoval.development.seeding.library import Book, Writer
 from ainoval.development.seeding.plan import FAILING_FOR, load
 from ainoval.ids import new_id
+from ainoval.moments import storable
 from tasks_app import lifecycle
 from tasks_app.documents import new_task
 from tasks_app.lifecycle import AttemptRecord, Transition
@@ -158,7 +159,7 @@ class Lives:
             if last and script.status is TaskStatus.CANCELLED and not step.run:
                 self._cancel_waiting(task, moment + timedelta(seconds=step.wait))
                 return
-            started, ended = _milliseconds(moment + timedelta(seconds=step.wait)), _milliseconds(moment + timedelta(seconds=step.wait + step.run))
+            started, ended = storable(moment + timedelta(seconds=step.wait)), storable(moment + timedelta(seconds=step.wait + step.run))
             task |= {"availableAt": moment, "startedAt": started, "attempt": number}
             record = self._record(task, started, ended)
             if script.status is TaskStatus.INTERRUPTED:
@@ -193,7 +194,7 @@ class Lives:
         return common | ({"summary": text} if task["taskType"] == SUMMARY else {"content": text * 6, "wordCount": 240})
 
     def _cancel_waiting(self, task: Json, at: datetime) -> None:
-        at = _milliseconds(at)
+        at = storable(at)
         task |= {"status": TaskStatus.CANCELLED.value, "cancelRequestedAt": at, "completedAt": at, "updatedAt": at}
         if not task["parentId"]:
             task["expireAt"] = at + RETENTION
@@ -227,7 +228,3 @@ def apply(task: Json, transition: Transition) -> None:
         group, name = path.split(".")
         counts = task.setdefault(group, {})
         counts[name] = counts.get(name, 0) + count
-
-
-def _milliseconds(moment: datetime) -> datetime:
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -8,12 +8,12 @@ from typing import Any, Final, TypeAlias
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.ids import new_id
+from ainoval.moments import now
 from ainoval.novels import limits
 from ainoval.novels.documents import NOVELS, SCENES
 from ainoval.novels.errors import BadNovel, NovelNotFound
 from ainoval.novels.export import ExportedScene, render
 from ainoval.novels.importing.outline import ParsedNovel
-from ainoval.novels.service.clock import now
 from ainoval.novels.service.ownership import is_id, own_novel
 from ainoval.novels.service.reading_order import ReadingOrder
 from ainoval.novels.service.structure import removed_chapters, structure

@@ -8,11 +8,11 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from ainoval.ids import derived_id, new_id
+from ainoval.moments import now
 from ainoval.novels import limits
 from ainoval.novels.documents import SCENES
 from ainoval.novels.errors import BadNovel, BadRange, ChapterNotFound, SceneChanged, SceneNotFound
 from ainoval.novels.service.changes import change
-from ainoval.novels.service.clock import now
 from ainoval.novels.service.ownership import is_id, own_novel, own_scene
 from ainoval.novels.service.reading_order import ReadingOrder, chapter_ids, page_of_ids
 from ainoval.novels.views import AppliedText, HistoryView, SceneBrief, SceneSummary, SceneView
