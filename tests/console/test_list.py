@@ -1,5 +1,6 @@
 """The list: what it shows, its tabs, filters and pages."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -289,8 +290,18 @@ def test_a_refresh_brings_the_rows_that_are_shown_and_nothing_else_of_the_page(c
     answer = refreshed(client, "status=QUEUED", tasks)
     text = answer.content.decode()
     assert [row.task_id for row in answer.context["rows"]] == tasks
-    assert text.count('hx-swap-oob="true"') == 3 + 10 + 5  # rows, counts, five parts
+    assert text.count('hx-swap-oob="true"') == 3 + 10 + 4  # rows, counts, four parts
     assert "<html" not in text and 'id="site-name"' not in text
+
+
+@pytest.mark.parametrize("permissions", [("view",), ("view", "cancel")])
+@pytest.mark.parametrize("tasks", [0, 1])
+def test_a_refresh_brings_no_part_that_is_not_on_the_page(permissions: tuple[str, ...], tasks: int, staff: Staff, store: Store) -> None:
+    client, rows = staff(*permissions), [store()["_id"] for _ in range(tasks)]
+    page = client.get(LIST).content.decode()
+    parts = re.findall(r'id="([\w-]+)"[^>]* hx-swap-oob="true"', refreshed(client, "", rows).content.decode())
+    assert len(parts) > 10
+    assert [part for part in parts if f'id="{part}"' not in page] == []
 
 
 def test_a_refresh_keeps_the_order_marks_what_moved_on_and_announces_what_is_new(client: Any, store: Store) -> None:
