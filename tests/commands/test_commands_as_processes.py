@@ -24,7 +24,6 @@ AWAY = {"MONGODB_URI": "mongodb://alice:her-password@127.0.0.1:9/?directConnecti
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("list_tasks",),
         ("cancel_tasks", "--all", "--yes"),
         ("ensure_indexes",),
     ],
