@@ -18,7 +18,7 @@ from tasks_app.documents import BATCH_LANE, LEASED_STATUS, TASKS, new_task
 from tasks_app.errors import UnknownTaskType
 from tasks_app.executable import ChildOutcome, ChildTask, Services
 from tasks_app.fairness import FairShares
-from tasks_app.outcomes import ErrorRecord, describe, storable_document
+from tasks_app.outcomes import ErrorRecord, describe
 from tasks_app.states import TaskStatus
 from tasks_app.tally import Ending
 
@@ -275,4 +275,4 @@ def _collected(parent: Json, outcomes: Sequence[ChildOutcome]) -> Json:
     """
     executable = registry.get(parent["taskType"])
     result = executable.collect(registry.stored_parameters(executable, parent["parameters"]), outcomes)
-    return storable_document(lambda: result.model_dump(mode="json", by_alias=True), "result")[0]
+    return lifecycle.storable_document(lambda: result.model_dump(mode="json", by_alias=True), "result")[0]

@@ -3,15 +3,10 @@
 import asyncio
 import random
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import bson
-
 from ainoval.errors import AinovalError, WorkError
-from tasks_app.conf import MAX_RESULT_BYTES
-from tasks_app.errors import PermanentFailure
 from tasks_app.retry import RetryPolicy
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
@@ -20,7 +15,6 @@ TRACEBACK_MAX_LENGTH = 16_000
 DETAILS_MAX_ITEMS = 20
 LEFT_OUT = "leftOut"
 """How many details were not kept: those beyond the first 20, and those that are no plain value."""
-_TOO_MANY = object()
 
 
 class AttemptTimeout(WorkError):
@@ -140,7 +134,9 @@ def bounded(text: str, most: int = MESSAGE_MAX_LENGTH) -> str:
 def _details(error: AinovalError) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key, value in error.details.items():
-        match value if len(kept) < DETAILS_MAX_ITEMS else _TOO_MANY:
+        if len(kept) == DETAILS_MAX_ITEMS:
+            break
+        match value:
             case str():
                 kept[_key(key)] = bounded(value)
             case bool() | float() | None:
@@ -154,23 +150,3 @@ def _details(error: AinovalError) -> dict[str, Any]:
 
 def _key(name: object) -> str:
     return storable(str(name)).replace("\0", "").lstrip("$")[:100] or "_"
-
-
-def storable_document(make: Callable[[], dict[str, Any]], what: str) -> tuple[dict[str, Any], int]:
-    """Return a document that an executable wants stored, and its size in bytes.
-
-    Args:
-        make: Makes it, and may fail.
-        what: `result` or `draft`.
-
-    Raises:
-        PermanentFailure: It cannot be stored (`bad_result`, `bad_draft`), or is too large (`result_too_large`, `draft_too_large`).
-    """
-    try:
-        document = make()
-        size = len(bson.encode(document))
-    except (bson.errors.BSONError, OverflowError, ValueError, TypeError) as exc:
-        raise PermanentFailure(f"The {what} cannot be stored ({type(exc).__name__}).", code=f"bad_{what}") from exc
-    if size > MAX_RESULT_BYTES:
-        raise PermanentFailure(f"The {what} has {size:,} bytes; {MAX_RESULT_BYTES:,} can be stored.", code=f"{what}_too_large", details={"bytes": size})
-    return document, size

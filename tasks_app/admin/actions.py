@@ -187,10 +187,8 @@ async def perform(action: Action, tasks: Sequence[Mapping[str, Any]], *, overrid
 async def _outcome(task_id: str, work: Awaitable[object]) -> Outcome:
     try:
         task = await work
-    except InvalidParameters as exc:
-        return Outcome(task_id, exc.code, exc.message, errors=tuple((error["field"], error["message"]) for error in exc.errors))
     except AinovalError as exc:
-        return Outcome(task_id, exc.code, exc.message)
+        return Outcome(task_id, exc.code, exc.message, errors=tuple((error["field"], error["message"]) for error in exc.errors))
     return Outcome(task_id, status=task["status"] if isinstance(task, dict) else "")
 
 

@@ -22,6 +22,7 @@ from tasks_app.lifecycle.endings import (
     report_progress,
     retry,
     save_draft,
+    storable_document,
 )
 from tasks_app.lifecycle.leases import cancel_unrun, claim, claim_first, expire_leases_of, hand_back, recover, renew
 from tasks_app.lifecycle.merging import merged
@@ -61,4 +62,5 @@ __all__ = [
     "retry",
     "roll_up",
     "save_draft",
+    "storable_document",
 ]

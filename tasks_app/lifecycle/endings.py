@@ -1,12 +1,15 @@
 """What an attempt writes, all fenced by its token: its ending, and on the way progress and a draft."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import bson
+
 from tasks_app import states
-from tasks_app.conf import MAX_ATTEMPT_RECORDS
+from tasks_app.conf import MAX_ATTEMPT_RECORDS, MAX_RESULT_BYTES
+from tasks_app.errors import PermanentFailure
 from tasks_app.lifecycle.transition import Json, S, Transition, from_states, held_by
 from tasks_app.outcomes import ErrorRecord
 
@@ -206,3 +209,23 @@ def await_children(task_id: str, record: AttemptRecord, *, total: int) -> Transi
         task_id=task_id,
         token=record.token,
     )
+
+
+def storable_document(make: Callable[[], Json], what: str) -> tuple[Json, int]:
+    """Return a document that an executable wants stored, and its size in bytes.
+
+    Args:
+        make: Makes it, and may fail.
+        what: `result` or `draft`.
+
+    Raises:
+        PermanentFailure: It cannot be stored (`bad_result`, `bad_draft`), or is too large (`result_too_large`, `draft_too_large`).
+    """
+    try:
+        document = make()
+        size = len(bson.encode(document))
+    except (bson.errors.BSONError, OverflowError, ValueError, TypeError) as exc:
+        raise PermanentFailure(f"The {what} cannot be stored ({type(exc).__name__}).", code=f"bad_{what}") from exc
+    if size > MAX_RESULT_BYTES:
+        raise PermanentFailure(f"The {what} has {size:,} bytes; {MAX_RESULT_BYTES:,} can be stored.", code=f"{what}_too_large", details={"bytes": size})
+    return document, size

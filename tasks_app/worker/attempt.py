@@ -28,7 +28,7 @@ from tasks_app.documents import SINGLE_LANE
 from tasks_app.errors import AttemptStopped, LeaseLost, PermanentFailure, RetryLater
 from tasks_app.executable import FanOut, Services, TaskModel
 from tasks_app.lifecycle import AttemptRecord, Transition
-from tasks_app.outcomes import AttemptTimeout, Fail, Retry, bounded, decide, storable_document
+from tasks_app.outcomes import AttemptTimeout, Fail, Retry, bounded, decide
 from tasks_app.tally import Tally
 from tasks_app.worker.clock import ServerClock
 from tasks_app.worker.context import LoopContext, PoolContext
@@ -258,7 +258,7 @@ class Attempt:
 
     async def save_draft(self, draft: Json) -> None:
         """Store a draft, fenced."""
-        storable_document(lambda: draft, "draft")
+        lifecycle.storable_document(lambda: draft, "draft")
         if await self._around.outbox.write(lifecycle.save_draft(self.task_id, self.token, draft)) is not Verdict.WRITTEN:
             raise LeaseLost
         self.draft = draft
@@ -313,7 +313,7 @@ class Attempt:
             )
             return self._failure(record, wrong, None)
         try:
-            stored, size = storable_document(lambda: result.model_dump(mode="json", by_alias=True), "result")
+            stored, size = lifecycle.storable_document(lambda: result.model_dump(mode="json", by_alias=True), "result")
         except PermanentFailure as refused:
             return self._failure(record, refused, None)
         return lifecycle.complete(self.task_id, record, result=stored, progress=self._progress, expire_at=self._expire_at(record), size=size)

@@ -15,6 +15,7 @@ import pytest
 
 from ainoval.mongod import running_pid
 from tests.support.cluster import PROJECT_ROOT
+from tests.support.development import development as running
 from tests.support.environment import clean_environment
 
 pytestmark = pytest.mark.timeout(300)
@@ -54,21 +55,8 @@ def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Developmen
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     here = Development(folder / "var", port, folder / "dev.log")
-    command = [sys.executable, "manage.py", "dev", "--no-demo", "--demo-password", PASSWORD]
-    with here.log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=PROJECT_ROOT, env=here.environment, stdout=output, stderr=output, start_new_session=True)
-    try:
-        wait(lambda: process.poll() is not None or "Ready:" in here.log.read_text("utf-8"), here.log)
-        assert process.poll() is None, here.log.read_text("utf-8")
+    with running("--no-demo", "--demo-password", PASSWORD, folder=PROJECT_ROOT, env=here.environment, log=here.log):
         yield here
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(100)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-    assert process.returncode == 0, here.log.read_text("utf-8")
 
 
 def test_a_mongodb_that_is_killed_is_started_again_where_it_was(development: Development) -> None:

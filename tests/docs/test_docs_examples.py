@@ -1,13 +1,10 @@
 """The examples of the pages, done as a reader would: on a copy of the project, with its own workers, server and shell."""
 
-import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT, Page, page
+from tests.support.development import development
 from tests.support.environment import clean_environment
 
 pytestmark = pytest.mark.timeout(300)
@@ -90,22 +88,6 @@ def development_server(folder: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = folder / "dev.log"
-    with log.open("wb") as output:
-        command = [sys.executable, "manage.py", "dev", "--no-demo"]
-        env = environment(AINOVAL_PORT=str(port), TASKS_WORKERS="1")
-        process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=output, start_new_session=True)
-    try:
-        deadline = time.monotonic() + 120
-        while "Ready:" not in log.read_text("utf-8"):
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text("utf-8")
-            time.sleep(0.1)
+    env = environment(AINOVAL_PORT=str(port), TASKS_WORKERS="1")
+    with development("--no-demo", folder=folder, env=env, log=folder / "dev.log"):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(100)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-    assert process.returncode == 0, log.read_text("utf-8")
