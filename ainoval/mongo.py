@@ -29,7 +29,7 @@ from pymongo.errors import (
     NotPrimaryError,
     PyMongoError,
     WaitQueueTimeoutError,
-    WTimeoutError,
+    WriteConcernError,
 )
 
 from ainoval import mongod
@@ -43,7 +43,7 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
     NotPrimaryError,
     ExecutionTimeout,
     WaitQueueTimeoutError,
-    WTimeoutError,
+    WriteConcernError,  # of WTimeoutError, and of who waited for a majority when the primary stepped down or ended: it may be undone yet
     CursorNotFound,  # of a server that was restarted meanwhile
     mongod.MongodUnavailable,
 )

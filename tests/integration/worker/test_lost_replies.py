@@ -15,6 +15,7 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
+    WriteConcernError,
     WTimeoutError,
 )
 
@@ -27,6 +28,7 @@ from tasks_app.states import TaskStatus
 from tasks_app.worker.leases import LeaseKeeper
 from tasks_app.worker.outbox import Outbox, Verdict
 from tasks_app.worker.worker import Worker
+from tests.conftest import until
 from tests.support import stored
 from tests.support.registered import registered
 from tests.support.stored import Db, change, read
@@ -67,6 +69,7 @@ FAULTS: dict[str, PyMongoError] = {
     "not_primary": NotPrimaryError("not primary", {"code": 10107}),
     "stepped_down_in_the_middle": NotPrimaryError("interrupted", {"code": 11602}),
     "not_acknowledged_by_a_majority": WTimeoutError("waiting for replication timed out", 64, {}),
+    "stepped_down_before_the_majority": WriteConcernError("interrupted", 11602, {}),
     "cursor_of_a_server_that_was_restarted": CursorNotFound("cursor id 1 not found", 43, {}),
     "retryable_by_its_label": OperationFailure("host unreachable", 6, {"errorLabels": ["RetryableWriteError"]}),
     "half_a_group_was_written": BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"code": 11602, "errmsg": "interrupted"}]}),
@@ -136,3 +139,19 @@ async def test_a_cursor_that_its_server_has_forgotten_counts_as_an_outage(db: Db
     await db.command("killCursors", TASKS, cursors=[cursor.cursor_id])
     with pytest.raises(mongo.UNAVAILABLE):
         await cursor.to_list(None)
+
+
+async def test_a_write_that_no_majority_acknowledges_counts_as_an_outage_whatever_the_reason(db: Db) -> None:
+    task = await stored.running(db)
+    unheard = db.with_options(write_concern=WriteConcern(w=2))  # there is one member: said at once, and not by a time-out
+    with pytest.raises(mongo.UNAVAILABLE):
+        await change(unheard, lifecycle.request_cancel({"_id": task["_id"]}))
+
+
+async def test_a_worker_goes_on_when_its_renewals_are_not_acknowledged_by_a_majority(start: Start, db: Db) -> None:
+    worker = start()
+    task_id = await submit("TEST_SLEEP", seconds=20)
+    await ended(task_id, "RUNNING")
+    worker._leases._db = db.with_options(write_concern=WriteConcern(w=2))
+    await until(lambda: worker._leases._missed or worker._draining.is_set(), what="a renewal that was not acknowledged")
+    assert not worker._draining.is_set()
