@@ -90,8 +90,7 @@ class LeaseKeeper:
         tokens = sorted({attempt.token for attempt in mine.values()})
         if tokens:
             await lifecycle.execute(self._db, lifecycle.renew(self._owner, tokens, lease_seconds=self._settings.lease_seconds))
-        leased = {"status": LEASED_STATUS, "lease.owner": self._owner}
-        held = {doc["_id"]: doc async for doc in self._tasks.find(leased, {"lease.token": 1, "status": 1, "startedAt": 1}, hint="active")}
+        held = await self._held(mine)
         if self._missed:
             self._missed = False
             self._contact_since = time.monotonic()
@@ -107,6 +106,17 @@ class LeaseKeeper:
         await self._return_strays(held)
         self._renewed.set()
         self._renewed = asyncio.Event()
+
+    async def _held(self, mine: "dict[str, Attempt]") -> dict[str, Json]:
+        """Return this worker's leases as they are stored, by task."""
+        leased: Json = {"status": LEASED_STATUS, "lease.owner": self._owner}
+        fields = {"lease.token": 1, "status": 1, "startedAt": 1}
+        held = {doc["_id"]: doc async for doc in self._tasks.find(leased, fields, hint="active")}
+        # A task whose cancellation is asked for during the scan moves in the index to where the scan has been, and is not seen: it is looked for by its id.
+        missing = [task_id for task_id, attempt in mine.items() if task_id not in held and not attempt.ending]
+        if missing:
+            held |= {doc["_id"]: doc async for doc in self._tasks.find({"_id": {"$in": missing}, **leased}, fields, hint="_id_")}
+        return held
 
     async def _poll_cancellations(self, stop_cancelled: "Callable[[Attempt], None]") -> None:
         wanted = {"status": TaskStatus.CANCELLING.value, "lease.owner": self._owner}
