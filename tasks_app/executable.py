@@ -146,13 +146,15 @@ class TaskContext(Protocol):
         """Report how far the work is; stored at most each TASKS_PROGRESS_INTERVAL, the last report always."""
 
     async def ready(self) -> None:
-        """Wait until the lease is certain: call it before anything that costs money or cannot be undone."""
+        """Wait until the lease is certain: call it before anything that costs money or cannot be undone. Raises AttemptStopped once told to stop."""
 
     async def save_draft(self, draft: dict[str, Any]) -> None:
         """Store what was generated before it takes effect (at most 1 MiB). Raises LeaseLost when another attempt has the task."""
 
     async def effect(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do something that must not be cut in half: a cancellation waits for its end, and a result then still counts."""
+        """Do something that must not be cut in half: a cancellation waits for its end, and a result then still counts. Is not begun, and raises
+        AttemptStopped, once the attempt was told to stop.
+        """
 
     async def applied(self) -> None:
         """Record that this task's result was written into the novel."""

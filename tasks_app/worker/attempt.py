@@ -228,6 +228,9 @@ class Attempt:
             await self._around.leases.renewed()
         if self.stop_reason is StopReason.LEASE_LOST:
             raise LeaseLost
+        if self.stop_reason is not None and not self._protected:
+            # A coroutine may not have been cancelled yet: from the end of one effect to the next it gives the loop no turn.
+            raise AttemptStopped(f"This attempt was stopped ({self.stop_reason}).")
 
     # --- writes during the work ---
 

@@ -1,0 +1,53 @@
+"""Attempts that are told to stop, and do not make it easy."""
+
+import asyncio
+from collections.abc import Callable
+from typing import ClassVar
+
+from tasks_app import operations
+from tasks_app.executable import NoParameters, TaskContext, TaskExecutable
+from tasks_app.worker.worker import Worker
+from tests.conftest import until
+from tests.support.registered import registered
+from tests.support.watched import ended, stored, submit
+
+Start = Callable[..., Worker]
+
+
+class EffectAfterEffect(TaskExecutable[NoParameters, NoParameters]):
+    """Begin the next effect as soon as the last has ended."""
+
+    task_type = "TEST_EFFECT_AFTER_EFFECT"
+    begun: ClassVar[list[int]] = []
+
+    async def execute(self, parameters: NoParameters, ctx: TaskContext) -> NoParameters:
+        async def effect() -> None:
+            await asyncio.sleep(0.05)
+
+        for number in range(200):
+            await ctx.effect(effect)
+            self.begun.append(number)
+        return NoParameters()
+
+
+async def test_no_further_effect_is_begun_once_the_attempt_was_told_to_stop(start: Start) -> None:
+    with registered(EffectAfterEffect):
+        EffectAfterEffect.begun.clear()
+        worker = start()
+        task_id = await submit("TEST_EFFECT_AFTER_EFFECT")
+        await until(lambda: EffectAfterEffect.begun, what="the first effect")
+        await operations.cancel(task_id, user_id="alice")
+        await until(lambda: not worker.attempts, what="the end of the attempt")
+        assert (await stored(task_id))["status"] == "CANCELLED"
+        assert len(EffectAfterEffect.begun) < 100
+
+
+async def test_work_of_one_effect_after_the_other_goes_back_when_its_worker_drains(start: Start) -> None:
+    with registered(EffectAfterEffect):
+        EffectAfterEffect.begun.clear()
+        worker = start(shutdown_grace=0.1)
+        task_id = await submit("TEST_EFFECT_AFTER_EFFECT")
+        await until(lambda: EffectAfterEffect.begun, what="the first effect")
+        worker.drain()
+        task = await ended(task_id, "QUEUED")
+        assert (task["attempt"], task["attempts"][-1]["outcome"]) == (0, "released")
