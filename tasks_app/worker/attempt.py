@@ -39,6 +39,7 @@ from tasks_app.worker.steps import timed
 Json = dict[str, Any]
 
 DATABASE_AWAY_DELAY = timedelta(seconds=1)
+CANCEL_AGAIN_SECONDS = 5.0
 PROGRESS_MESSAGE_MAX_LENGTH = 500
 
 log = get_logger(__name__)
@@ -173,8 +174,12 @@ class Attempt:
         return await work
 
     def _start_timer(self) -> None:
-        timeout = self.executable.timeout.total_seconds()
-        self._timer = asyncio.get_running_loop().call_later(timeout, self.stop, StopReason.TIMEOUT)
+        self._set_timer(self.executable.timeout.total_seconds(), partial(self.stop, StopReason.TIMEOUT))
+
+    def _set_timer(self, seconds: float, then: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, then)
 
     def _in_thread(self, parameters: TaskModel, context: PoolContext, loop: asyncio.AbstractEventLoop) -> Any:
         if self.stop_reason is not None:  # it waited for a free thread, and was stopped meanwhile
@@ -207,6 +212,8 @@ class Attempt:
         if isinstance(self._work, asyncio.Task) and not self._work.done():
             self._delivered = True
             self._work.cancel()
+            # Told again if need be: `asyncio.wait_for` of Python 3.11, for one, drops a cancellation that comes together with what it waited for.
+            self._set_timer(CANCEL_AGAIN_SECONDS, self._deliver)
         elif self._queued is not None:
             self._queued.cancel()  # while it waits for a free thread it ends at once; a thread that runs is not touched by this
 

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 from typing import ClassVar
 
 from tasks_app import operations
 from tasks_app.executable import NoParameters, TaskContext, TaskExecutable
+from tasks_app.retry import RetryPolicy
 from tasks_app.worker.worker import Worker
 from tests.conftest import until
 from tests.support.registered import registered
@@ -51,3 +54,25 @@ async def test_work_of_one_effect_after_the_other_goes_back_when_its_worker_drai
         worker.drain()
         task = await ended(task_id, "QUEUED")
         assert (task["attempt"], task["attempts"][-1]["outcome"]) == (0, "released")
+
+
+class LosesOne(TaskExecutable[NoParameters, NoParameters]):
+    """Go on after the first cancellation, as work does whose `asyncio.wait_for` has dropped it."""
+
+    task_type = "TEST_LOSES_ONE"
+    timeout = timedelta(seconds=1)
+    retry = RetryPolicy(max_attempts=1)
+
+    async def execute(self, parameters: NoParameters, ctx: TaskContext) -> NoParameters:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+        return NoParameters()
+
+
+async def test_an_attempt_that_goes_on_after_its_time_out_is_stopped_once_more(start: Start) -> None:
+    with registered(LosesOne):
+        start()
+        task = await ended(await submit("TEST_LOSES_ONE"), "FAILED")
+        assert task["errorInfo"]["code"] == "attempt_timeout"
+        assert (task["completedAt"] - task["startedAt"]).total_seconds() < 30
