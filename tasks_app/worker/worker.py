@@ -245,9 +245,7 @@ class Worker:
                 await asyncio.sleep(AWAY_SECONDS)
                 continue
             for document in claimed.tasks:
-                attempt = Attempt(document, before, self._around, self._ended)
-                self.attempts[attempt.task_id] = attempt
-                attempt.start()
+                self._begin(document, before)
             if claimed.tasks:
                 self._wake.busy()
                 self._served = max(self._served, *(task["fairKey"] for task in claimed.tasks))
@@ -260,6 +258,14 @@ class Worker:
                         await asyncio.wait_for(self._draining.wait(), self._claimer.pause)
             else:
                 one_came = await self._wake.wait()
+
+    def _begin(self, document: Json, claimed_at: float) -> None:
+        attempt = Attempt(document, claimed_at, self._around, self._ended)
+        if (earlier := self.attempts.get(attempt.task_id)) is not None:
+            # Its lease has run out and the task came back to the queue: who renews leases looks at the latest attempt only, and would not tell it.
+            earlier.stop(StopReason.LEASE_LOST)
+        self.attempts[attempt.task_id] = attempt
+        attempt.start()
 
     async def _advance(self) -> None:
         """Tell new tasks how far the queue has come. Tasks that come one by one share a write: it is a hint, read no more often than this."""

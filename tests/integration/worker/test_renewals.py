@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from tasks_app import lifecycle
+from tasks_app import lifecycle, maintenance
+from tasks_app.executable import NoParameters, TaskContext, TaskExecutable
 from tasks_app.worker.attempt import Attempt
 from tasks_app.worker.worker import Worker
 from tests.conftest import until
+from tests.support.registered import registered
 from tests.support.stored import Db, change
 from tests.support.submissions import store_many
+from tests.support.watched import submit
 
 Start = Callable[..., Worker]
 
@@ -36,3 +39,35 @@ async def test_a_lease_is_not_taken_for_lost_because_its_cancellation_is_asked_f
     await asking
 
     assert [attempt.task_id for attempt in lost] == []
+
+
+class NotesItsEnd(TaskExecutable[NoParameters, NoParameters]):
+    """Wait, and note whether it was cut off."""
+
+    task_type = "TEST_NOTES_ITS_END"
+    began = 0
+    cut_off = 0
+
+    async def execute(self, parameters: NoParameters, ctx: TaskContext) -> NoParameters:
+        NotesItsEnd.began += 1
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            NotesItsEnd.cut_off += 1
+            raise
+        return NoParameters()
+
+
+async def test_an_attempt_whose_task_its_own_worker_has_claimed_anew_is_stopped(start: Start, db: Db) -> None:
+    with registered(NotesItsEnd):
+        NotesItsEnd.began = NotesItsEnd.cut_off = 0
+        worker = start(lease_seconds=60.0)
+        task_id = await submit("TEST_NOTES_ITS_END")
+        await until(lambda: NotesItsEnd.began == 1)
+        # As after a standstill longer than the lease: another worker has put the task back, and this one claims before it renews.
+        await change(db, lifecycle.expire_leases_of(worker.identity.owner))
+        await maintenance.recover_lost(db, {"_id": task_id})
+        await until(lambda: NotesItsEnd.began == 2, what="the second attempt")
+        await until(lambda: NotesItsEnd.cut_off == 1, seconds=10, what="the end of the first attempt")
+        assert NotesItsEnd.began == 2
+        assert [attempt.number for attempt in worker.attempts.values()] == [1]
