@@ -20,6 +20,7 @@ BATCH_LANE_SHARE = 0.2
 # Four heartbeats: a worker that has been silent for longer is not counted on.
 WORKER_SILENCE = timedelta(seconds=8)
 MAX_RESULT_BYTES = 1024 * 1024
+MAX_RESULT_NESTING = 100  # what MongoDB promises: https://www.mongodb.com/docs/manual/reference/limits/
 BLOCKED_LOOP_SECONDS = 0.1
 CHILDREN_OUTLIVE = timedelta(hours=1)  # children are kept longer than their parent: no list shows a batch with half of them
 

@@ -28,7 +28,7 @@ from tasks_app.lifecycle.leases import cancel_unrun, claim, claim_first, expire_
 from tasks_app.lifecycle.merging import merged
 from tasks_app.lifecycle.parents import finish_parent, keep_children, keep_children_until, roll_up
 from tasks_app.lifecycle.requests import cancel_waiting, promote, request_cancel, requeue
-from tasks_app.lifecycle.transition import NO_PROGRESS, Json, Transition, execute
+from tasks_app.lifecycle.transition import NO_PROGRESS, Json, Transition, execute, sized
 
 __all__ = [
     "NO_PROGRESS",
@@ -62,5 +62,6 @@ __all__ = [
     "retry",
     "roll_up",
     "save_draft",
+    "sized",
     "storable_document",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 import bson
 
 from tasks_app import states
-from tasks_app.conf import MAX_ATTEMPT_RECORDS, MAX_RESULT_BYTES
+from tasks_app.conf import MAX_ATTEMPT_RECORDS, MAX_RESULT_BYTES, MAX_RESULT_NESTING
 from tasks_app.errors import PermanentFailure
 from tasks_app.lifecycle.transition import Json, S, Transition, from_states, held_by
 from tasks_app.outcomes import ErrorRecord
@@ -219,7 +219,7 @@ def storable_document(make: Callable[[], Json], what: str) -> tuple[Json, int]:
         what: `result` or `draft`.
 
     Raises:
-        PermanentFailure: It cannot be stored (`bad_result`, `bad_draft`), or is too large (`result_too_large`, `draft_too_large`).
+        PermanentFailure: It cannot be stored or is nested too deeply (`bad_result`, `bad_draft`), or is too large (`result_too_large`, `draft_too_large`).
     """
     try:
         document = make()
@@ -228,4 +228,11 @@ def storable_document(make: Callable[[], Json], what: str) -> tuple[Json, int]:
         raise PermanentFailure(f"The {what} cannot be stored ({type(exc).__name__}).", code=f"bad_{what}") from exc
     if size > MAX_RESULT_BYTES:
         raise PermanentFailure(f"The {what} has {size:,} bytes; {MAX_RESULT_BYTES:,} can be stored.", code=f"{what}_too_large", details={"bytes": size})
+    if not _is_nested_within(document, MAX_RESULT_NESTING):
+        raise PermanentFailure(f"The {what} is nested more than {MAX_RESULT_NESTING} levels deep.", code=f"bad_{what}")
     return document, size
+
+
+def _is_nested_within(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return not inner or (levels > 0 and all(_is_nested_within(each, levels - 1) for each in inner))

@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import bson
-
-from tasks_app.lifecycle.transition import Json, Transition
+from tasks_app.lifecycle.transition import Json, Transition, sized
 
 MAX_MERGED = 200  # a document finds its place by searching the ids
 MAX_MERGED_BYTES = 1024 * 1024
@@ -56,7 +54,7 @@ def _parts(group: list[Transition]) -> list[list[Transition]]:
     parts: list[list[Transition]] = []
     size = 0
     for transition in group:
-        own_size = transition.size or len(bson.encode({"": transition.update}))
+        own_size = sized(transition).size
         size += own_size
         if not parts or len(parts[-1]) == MAX_MERGED or size > MAX_MERGED_BYTES:
             parts.append([])

@@ -1,10 +1,11 @@
 """What a transition is, how one is executed alone, and the conditions and times that many of them share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
+import bson
 from pymongo import UpdateMany, UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 
@@ -40,6 +41,15 @@ class Transition:
     def operation(self) -> UpdateOne | UpdateMany:
         """Return the transition as one operation of a bulk write."""
         return UpdateMany(self.filter, self.update) if self.many else UpdateOne(self.filter, self.update)
+
+
+def sized(transition: Transition) -> Transition:
+    """Return a transition that knows its size.
+
+    Raises:
+        BSONError, OverflowError, ValueError, TypeError: It carries what MongoDB cannot hold.
+    """
+    return transition if transition.size else replace(transition, size=len(bson.encode({"": transition.update})))
 
 
 async def execute(db: AsyncDatabase[Json], transition: Transition) -> int:

@@ -40,6 +40,7 @@ Json = dict[str, Any]
 
 DATABASE_AWAY_DELAY = timedelta(seconds=1)
 CANCEL_AGAIN_SECONDS = 5.0
+MAX_TOKENS = 2**53  # added up over a task's attempts they are far from what MongoDB can hold
 PROGRESS_MESSAGE_MAX_LENGTH = 500
 
 log = get_logger(__name__)
@@ -247,6 +248,8 @@ class Attempt:
         Raises:
             ValueError: A number that cannot be stored.
         """
+        # Those of NumPy, or a Decimal, are no numbers to MongoDB.
+        current, total, percentage = (None if number is None else int(number) for number in (current, total, percentage))
         if any(number is not None and not 0 <= number < 2**63 for number in (current, total)):
             raise ValueError("current and total count from 0, and need no more than 63 bits")
         if percentage is None and current is not None and total:
@@ -259,6 +262,17 @@ class Attempt:
             "total": known["total"] if total is None else total,
         }
         self._reported = True
+
+    def add_usage(self, prompt_tokens: int, completion_tokens: int) -> None:
+        """Count tokens that were paid for.
+
+        Raises:
+            ValueError: A number that cannot be stored.
+        """
+        prompt, completion = self.prompt_tokens + int(prompt_tokens), self.completion_tokens + int(completion_tokens)
+        if not (0 <= prompt < MAX_TOKENS and 0 <= completion < MAX_TOKENS):
+            raise ValueError("tokens count from 0, and their sum needs no more than 53 bits")
+        self.prompt_tokens, self.completion_tokens = prompt, completion
 
     def flush_progress(self) -> None:
         """Write progress that was reported since the last time."""
@@ -289,9 +303,9 @@ class Attempt:
             self._on_end(self)
             return
         try:
-            transition = self._ending(work, error)
+            transition = lifecycle.sized(self._ending(work, error))
         except Exception as exc:
-            # An exception or a result that cannot even be described: the attempt must end all the same.
+            # An exception or a result that cannot be described, or not be stored as it describes itself: the attempt must end all the same.
             self.log.exception("ending_failed")
             transition = self._failure(self._record(), RuntimeError(f"{type(exc).__name__} while the attempt's end was described"), None)
         self._write(transition)

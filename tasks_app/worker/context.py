@@ -78,8 +78,7 @@ class LoopContext:
 
     def add_usage(self, prompt_tokens: int, completion_tokens: int) -> None:
         """Count tokens that this attempt has paid for."""
-        self._attempt.prompt_tokens += prompt_tokens
-        self._attempt.completion_tokens += completion_tokens
+        self._attempt.add_usage(prompt_tokens, completion_tokens)
 
     async def fan_out(self, children: Sequence[ChildTask]) -> FanOut:
         """Store the children of this task."""

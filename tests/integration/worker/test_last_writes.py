@@ -1,14 +1,19 @@
 """What an attempt writes when it is over: after a cancellation, after its lease was taken, and when its task is full."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from decimal import Decimal
+from enum import Enum
 from typing import Any, ClassVar
 
+import pytest
+
+from ainoval.errors import WorkError
 from tasks_app import operations
 from tasks_app.conf import MAX_ATTEMPT_RECORDS, MAX_RESULT_BYTES
 from tasks_app.documents import TASKS
-from tasks_app.errors import LeaseLost
+from tasks_app.errors import LeaseLost, PermanentFailure
 from tasks_app.executable import NoParameters, TaskContext, TaskExecutable, TaskModel
 from tasks_app.retry import RetryPolicy
 from tasks_app.worker.worker import Worker
@@ -103,3 +108,85 @@ async def test_a_task_that_is_as_full_as_it_can_be_records_its_own_error(start: 
     assert len(after["attempts"]) == MAX_ATTEMPT_RECORDS
     assert after["attempts"][-1]["outcome"] == "failed"
     assert after["attempts"][-1]["token"] != full["token"]
+
+
+class Anything(TaskModel):
+    """What nobody has thought of."""
+
+    value: Any = None
+
+
+class Code(Enum):
+    """Error codes that are no strings."""
+
+    EMPTY = "empty"
+
+
+def nested(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+async def reports_a_decimal(ctx: TaskContext) -> Any:
+    await ctx.progress(current=Decimal(1), total=Decimal(2))  # type: ignore[arg-type]
+    await asyncio.sleep(0.3)  # while it is stored
+
+
+async def counts_too_many_tokens(ctx: TaskContext) -> Any:
+    ctx.add_usage(2**70, 1)
+
+
+async def raises_a_code_that_is_no_string(ctx: TaskContext) -> Any:
+    raise PermanentFailure("There is nothing.", code=Code.EMPTY)  # type: ignore[arg-type]
+
+
+async def asks_to_wait_for_a_timedelta(ctx: TaskContext) -> Any:
+    raise WorkError("Not now.", retryable=False, retry_after=timedelta(seconds=1))  # type: ignore[arg-type]
+
+
+async def returns_what_is_nested_too_deeply(ctx: TaskContext) -> Any:
+    return nested(220)
+
+
+async def saves_what_is_nested_too_deeply(ctx: TaskContext) -> Any:
+    await ctx.save_draft({"value": nested(220)})
+
+
+@pytest.mark.parametrize(
+    ("work", "status", "code"),
+    [
+        (reports_a_decimal, "COMPLETED", None),
+        (counts_too_many_tokens, "FAILED", "unexpected_error"),
+        (raises_a_code_that_is_no_string, "FAILED", "unexpected_error"),
+        (asks_to_wait_for_a_timedelta, "FAILED", "unexpected_error"),
+        (returns_what_is_nested_too_deeply, "FAILED", "bad_result"),
+        (saves_what_is_nested_too_deeply, "FAILED", "bad_draft"),
+    ],
+)
+async def test_what_cannot_be_stored_is_its_own_tasks_failure_and_not_its_workers(
+    start: Start, db: Db, work: Callable[[TaskContext], Awaitable[Any]], status: str, code: str | None
+) -> None:
+    class Odd(TaskExecutable[NoParameters, Anything]):
+        """Do something odd."""
+
+        task_type = "TEST_ODD"
+        retry = RetryPolicy(max_attempts=1)
+
+        async def execute(self, parameters: NoParameters, ctx: TaskContext) -> Anything:
+            return Anything(value=await work(ctx))
+
+    with registered(Odd):
+        worker = start()
+        other = await submit("TEST_SLEEP", seconds=1.0)
+        odd = await submit("TEST_ODD")
+
+        async def over() -> bool:
+            return worker._draining.is_set() or await db[TASKS].count_documents({"completedAt": {"$ne": None}}) == 2
+
+        await until(over, what="the end of both")
+        assert not worker._draining.is_set()
+        assert (await stored(other))["status"] == "COMPLETED"
+        task = await stored(odd)
+        assert (task["status"], (task.get("errorInfo") or {}).get("code")) == (status, code)
