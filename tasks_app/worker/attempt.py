@@ -156,9 +156,8 @@ class Attempt:
         context = LoopContext(self, self.services)
         try:
             parameters = registry.stored_parameters(executable, self.document["parameters"])
-        except PermanentFailure as unfit:
-            self._work = loop.create_future()
-            self._work.set_exception(unfit)
+        except Exception as unfit:  # from the author's validators: a PermanentFailure, or what pydantic lets through
+            self._work = loop.create_task(_fail_with(unfit))
         else:
             if executable.runs_in_thread:
                 self._queued = self.threads.submit(self._in_thread, parameters, PoolContext(context, self, loop), loop)
@@ -172,7 +171,10 @@ class Attempt:
         if _informs():
             self.log.info("attempt_started")
         work: Any = self.executable.execute(parameters, context)
-        return await work
+        try:
+            return await work
+        except SystemExit as exc:
+            raise RuntimeError("execute() called sys.exit()") from exc  # it would end the loop, with all that runs on it
 
     def _start_timer(self) -> None:
         self._set_timer(self.executable.timeout.total_seconds(), partial(self.stop, StopReason.TIMEOUT))
@@ -419,3 +421,7 @@ class Attempt:
         if self.document["lane"] != SINGLE_LANE:
             return None  # a child is kept as long as its parent
         return record.ended_at + timedelta(seconds=self._around.settings.retention_seconds)
+
+
+async def _fail_with(error: Exception) -> None:
+    raise error
