@@ -93,7 +93,7 @@ def _execute(broker: MongoBroker, ack_id: str, payload: str) -> None:
         if function is None:
             raise ValueError(f"Function {package['func']} is not defined")
         package["result"], package["success"] = function(*package["args"], **package["kwargs"]), True
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:  # who calls sys.exit() would end this thread, which nobody starts again
         package["result"], package["success"] = f"{exc} : {traceback.format_exc()}", False
         log.exception("package_failed", package=package["name"])
     finally:

@@ -1,12 +1,16 @@
 """django-q2's packages: what a worker was executing when it ended is executed by another, at once."""
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django_q.conf import Conf
+from django_q.models import Task
+from django_q.tasks import async_task
 
 from ainoval import mongo
+from tasks_app.worker import packages
 from tasks_app.worker.broker import COLLECTION, MAX_DELIVERIES, MongoBroker
 
 QUEUE = "tests"
@@ -65,3 +69,16 @@ def test_what_a_worker_hands_back_at_its_stop_costs_no_delivery() -> None:
         assert queue.dequeue()
         assert queue.hand_back("stopped", lost=False) == 1
     assert stored()["deliveries"] == 0
+
+
+def calls_exit() -> None:
+    sys.exit("That is all.")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_package_that_calls_exit_fails_and_leaves_its_thread_to_the_next() -> None:
+    queue = broker()
+    async_task(calls_exit, task_name="exits", broker=queue)
+    [(ack_id, payload)] = queue.dequeue() or []
+    packages._execute(queue, ack_id, payload)
+    assert not Task.objects.get(name="exits").success
