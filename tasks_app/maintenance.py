@@ -87,7 +87,7 @@ async def recover_lost(db: AsyncDatabase[Json], scope: Json | None = None, *, ma
         )
 
     total = 0
-    fields = {"taskType": 1, "resource": 1, "status": 1}
+    fields = {"taskType": 1, "resource": 1, "status": 1, "parentId": 1}
     index = "_id_" if "_id" in scope else "active"
     while lost := await db[TASKS].find(transition(scope).filter, fields, hint=index).limit(RECOVER_GROUP).to_list(None):
         # Which they were is known beforehand only; whether they are lost is judged once more, inside the update.
@@ -95,7 +95,9 @@ async def recover_lost(db: AsyncDatabase[Json], scope: Json | None = None, *, ma
         total += recovered
         if recovered:
             await _count_recovered(db, lost, recovered)
-            await families.end_with_parents(db, [task["_id"] for task in lost if registry.fans_out(task["taskType"])])
+            # Of children, too: one whose parent has ended before it is kept as long as that says.
+            parents = {task["_id"] for task in lost if registry.fans_out(task["taskType"])} | {task["parentId"] for task in lost if task.get("parentId")}
+            await families.end_with_parents(db, sorted(parents))
         if not recovered or len(lost) < RECOVER_GROUP:
             break
     if total:

@@ -440,6 +440,18 @@ async def test_children_end_with_a_parent_that_did_not_await_them_and_are_kept_n
     assert all(child["expireAt"] > stored.now() for child in await children_of(db, parent))
 
 
+async def test_a_child_of_an_ended_parent_whose_worker_is_lost_is_kept_no_longer_than_any(db: Db) -> None:
+    parent = await _planting(db)
+    await _lost_for_good(db, parent)
+    running = (await children_of(db, parent))[1]
+
+    await maintenance.recover_worker(db, running["lease"]["owner"])
+
+    child = await read(db, running["_id"])
+    assert child["status"] == S.CANCELLED
+    assert child["expireAt"] > stored.now()
+
+
 async def test_what_was_found_of_an_ended_parent_does_not_cancel_the_children_of_its_next_life(db: Db) -> None:
     parent, (child,) = await family(db, 1)
     await stored.end_child(db, child, S.FAILED)
