@@ -224,20 +224,29 @@ def _may_have_children(task: Json) -> bool:
 
 async def cancel_all_of(user_id: str) -> int:
     """Cancel every unfinished task of a user who was removed or made inactive; return how many."""
-    db = mongo.database()
-    unfinished = {"userId": user_id, "lane": {"$in": LANES}, "status": {"$in": sorted(states.UNFINISHED)}}
-    return await _cancel_many(db, unfinished)
+    return await _cancel_many({"userId": user_id})
 
 
 async def cancel_all_about(user_id: str, novel_id: str, scene_ids: list[str]) -> int:
     """Cancel a user's unfinished tasks about a novel that is being deleted; return how many."""
     about = {"$or": [{"parameters.novelId": novel_id}, {"parameters.sceneId": {"$in": scene_ids}}]}
-    return await _cancel_many(mongo.database(), {"userId": user_id, "lane": {"$in": LANES}, "status": {"$in": sorted(states.UNFINISHED)}, **about})
+    return await _cancel_many({"userId": user_id, **about})
 
 
-async def _cancel_many(db: AsyncDatabase[Json], query: Json) -> int:
+async def _cancel_many(of: Json) -> int:
+    query: Json = {**of, "lane": {"$in": LANES}, "status": {"$in": sorted(states.starts_from("cancel"))}}
     count = 0
-    async for task in db[TASKS].find(query, {"_id": 1}, hint="user_created"):
+    for _ in range(CANCEL_ROUNDS):  # one that is promoted or released meanwhile moves in the index to where the search has been
+        found = await _cancel_found(query)
+        count += found
+        if not found:
+            break
+    return count
+
+
+async def _cancel_found(query: Json) -> int:
+    count = 0
+    async for task in mongo.database()[TASKS].find(query, {"_id": 1}, hint="user_created"):
         try:
             await cancel(task["_id"], user_id=None)
             count += 1
