@@ -10,6 +10,8 @@ from ainoval.errors import AinovalError, WorkError
 from tasks_app.retry import RetryPolicy
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
+# Retries are looked for twice a second. A wait of nothing would add nothing to the waits that are bounded in total, and be repeated without end.
+MIN_WAIT_SECONDS = 0.5
 MESSAGE_MAX_LENGTH = 2_000
 TRACEBACK_MAX_LENGTH = 16_000
 DETAILS_MAX_ITEMS = 20
@@ -108,7 +110,7 @@ def decide(
     asked = error.retry_after if isinstance(error, WorkError) else None
     asked = None if asked is None else min(max(asked, 0.0), MAX_RETRY_AFTER_SECONDS)
     if isinstance(error, WorkError) and not error.burns_attempt:
-        delay = policy.delay(attempt, rng) if asked is None else asked
+        delay = max(policy.delay(attempt, rng) if asked is None else asked, MIN_WAIT_SECONDS)
         if waited_seconds + delay > max_wait_seconds:
             return Fail(record)
         # Everybody who was told "come back in 20 s" comes back then: up to a tenth more spreads them.

@@ -95,6 +95,14 @@ def test_a_wait_that_somebody_asks_for_uses_no_attempt_is_capped_and_is_bounded_
     assert capped.delay <= 3600 * 1.1
 
 
+def test_a_wait_of_nothing_comes_to_its_end_too() -> None:
+    waits, waited = 0, 0.0
+    while isinstance(later := decided(RetryLater(timedelta()), waited=waited), Retry):
+        waits, waited = waits + 1, waited + later.delay
+        assert waits < 10_000, "it would go on without end"
+    assert waits > 1_000
+
+
 def test_details_that_are_not_kept_are_counted() -> None:
     details: dict[str, Any] = {f"number{n}": n for n in range(22)} | {"nested": {"a": 1}}
     kept = decided(PermanentFailure("no", details=details)).error.details
