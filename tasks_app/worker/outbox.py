@@ -49,8 +49,9 @@ class Outbox:
         self._due = asyncio.Event()
 
     def put(self, transition: Transition, callback: Callback) -> None:
-        """Write an ending or a draft; `callback` hears what became of it. Drops a waiting progress report of the same task."""
-        self._reports.pop(transition.task_id, None)
+        """Write an ending or a draft; `callback` hears what became of it. An ending drops a waiting progress report of its task: it carries the last."""
+        if transition.name != "draft":
+            self._reports.pop(transition.task_id, None)
         self._pending.append((transition, callback))
         self._due.set()
 

@@ -10,14 +10,16 @@ from typing import Any, ClassVar
 import pytest
 
 from ainoval.errors import WorkError
-from tasks_app import operations
+from tasks_app import lifecycle, operations
 from tasks_app.conf import MAX_ATTEMPT_RECORDS, MAX_RESULT_BYTES
 from tasks_app.documents import TASKS
 from tasks_app.errors import LeaseLost, PermanentFailure
 from tasks_app.executable import NoParameters, TaskContext, TaskExecutable, TaskModel
 from tasks_app.retry import RetryPolicy
+from tasks_app.worker.outbox import Outbox, Verdict
 from tasks_app.worker.worker import Worker
 from tests.conftest import until
+from tests.support import stored as stored_tasks
 from tests.support.registered import registered
 from tests.support.stored import Db
 from tests.support.watched import ended, stored, submit
@@ -190,3 +192,17 @@ async def test_what_cannot_be_stored_is_its_own_tasks_failure_and_not_its_worker
         assert (await stored(other))["status"] == "COMPLETED"
         task = await stored(odd)
         assert (task["status"], (task.get("errorInfo") or {}).get("code")) == (status, code)
+
+
+async def test_a_report_of_progress_is_written_beside_the_draft_that_follows_it(db: Db) -> None:
+    task = await stored_tasks.running(db)
+    task_id, token = task["_id"], task["lease"]["token"]
+    outbox = Outbox(db)
+    outbox.report(lifecycle.report_progress(task_id, token, lifecycle.NO_PROGRESS | {"percentage": 50}, stored_tasks.now()))
+    writing = asyncio.create_task(outbox.run())
+
+    assert await outbox.write(lifecycle.save_draft(task_id, token, {"text": "words"})) is Verdict.WRITTEN
+
+    assert (await stored(task_id))["progress"]["percentage"] == 50
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
