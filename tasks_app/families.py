@@ -15,7 +15,7 @@ from ainoval.logs import get_logger
 from tasks_app import lifecycle, registry, states, tally
 from tasks_app.conf import CHILDREN_OUTLIVE, task_settings
 from tasks_app.documents import BATCH_LANE, LEASED_STATUS, TASKS, new_task
-from tasks_app.errors import UnknownTaskType
+from tasks_app.errors import RetryLater, UnknownTaskType
 from tasks_app.executable import ChildOutcome, ChildTask, Services
 from tasks_app.fairness import FairShares
 from tasks_app.outcomes import ErrorRecord, describe
@@ -27,6 +27,7 @@ Json = dict[str, Any]
 INSERT_GROUP = 500
 SWEEP_GROUP = 200
 DUPLICATE_KEY = 11000
+STOPPING_DELAY = timedelta(seconds=1)
 
 log = get_logger(__name__)
 
@@ -39,9 +40,15 @@ def child_id(parent_id: str, key: str) -> str:
 
 
 async def plant(db: AsyncDatabase[Json], parent: Json, children: Sequence[ChildTask], services: Services) -> int:
-    """Store a parent's children, and send those of an earlier life that did not complete back to work; return how many there are in all."""
+    """Store a parent's children, and send those of an earlier life that did not complete back to work; return how many there are in all.
+
+    Raises:
+        RetryLater: Some of an earlier life are still being stopped.
+    """
     tasks = db[TASKS]
     generation = parent.get("generation", 0)
+    if generation:
+        await _refuse_while_children_stop(db, parent["_id"], generation)
     ticket = await FairShares(db).keys(parent["userId"], max(len(children), 1))
     documents = []
     for index, child in enumerate(children):
@@ -71,6 +78,13 @@ async def plant(db: AsyncDatabase[Json], parent: Json, children: Sequence[ChildT
         await lifecycle.execute(db, lifecycle.keep_children(parent["_id"]))
         await _run_again(db, parent["_id"], {document["_id"]: document for document in documents}, generation)
     return await tasks.count_documents({"parentId": parent["_id"]})
+
+
+async def _refuse_while_children_stop(db: AsyncDatabase[Json], parent_id: str, generation: int) -> None:
+    # They will be CANCELLED, and what has not ended yet cannot be sent back to work.
+    stopping = {"parentId": parent_id, "status": TaskStatus.CANCELLING.value, "generation": {"$lt": generation}}
+    if await db[TASKS].find_one(stopping, {"_id": 1}, hint="family"):
+        raise RetryLater(STOPPING_DELAY, "Tasks of this batch are still being stopped.")
 
 
 async def _run_again(db: AsyncDatabase[Json], parent_id: str, planned: dict[str, Json], generation: int) -> None:

@@ -12,6 +12,7 @@ from ainoval import mongo
 from tasks_app import bulk, families, lifecycle, maintenance, operations, registry, states
 from tasks_app.conf import MAX_RESULT_BYTES
 from tasks_app.documents import BATCH_LANE, TASKS
+from tasks_app.errors import RetryLater
 from tasks_app.executable import ChildOutcome, ChildTask, FanOut, NoParameters, TaskExecutable
 from tasks_app.selection import Selection
 from tasks_app.states import TaskStatus
@@ -264,6 +265,24 @@ async def test_a_requeued_parent_runs_again_only_what_did_not_complete(db: Db) -
     assert after[children[0]["_id"]]["result"] == {"answer": 42}
     assert all("expireAt" not in child for child in after.values())
     assert {after[child["_id"]]["generation"] for child in children[1:]} == {1}
+
+
+async def test_a_batch_that_is_requeued_while_its_children_are_still_being_stopped_runs_them_again(db: Db) -> None:
+    parent = await stored.running(db, task_type="TEST_FAMILY", lease_seconds=-1.0)
+    await families.plant(db, parent, plan(2), operations.services())
+    running, _ = await children_of(db, parent)
+    running = await stored.claimed(db, running)
+    await maintenance.recover_lost(db, {"_id": parent["_id"]})  # its worker is lost before it awaits them
+    await operations.cancel(parent["_id"], user_id=None)
+    await operations.requeue(parent["_id"], user_id=None)
+    again = await stored.claimed(db, await read(db, parent["_id"]))
+
+    with pytest.raises(RetryLater):
+        await families.plant(db, again, plan(2), operations.services())
+    await change(db, stored.confirm_cancel(running))
+    await families.plant(db, again, plan(2), operations.services())
+
+    assert [child["status"] for child in await children_of(db, parent)] == [S.QUEUED, S.QUEUED]
 
 
 async def test_a_child_that_failed_again_in_this_life_is_not_run_a_second_time_by_planting_again(db: Db) -> None:
