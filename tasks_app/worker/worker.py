@@ -385,11 +385,11 @@ async def _end(duties: set[asyncio.Task[Any]]) -> None:
 
 
 def run_worker(identity: Identity, beat: Callable[[], None], orphaned: Callable[[], bool]) -> None:
-    """Run a worker in this process until it is told to stop.
+    """Run a worker in this process, which ends with it, until it is told to stop.
 
     Args:
         beat: Called several times a second by the event loop: a loop that is blocked falls silent, and the guard replaces the process.
         orphaned: Whether the process that guards this one is gone.
     """
-    settings = task_settings()
-    asyncio.run(Worker(identity, settings, beat, orphaned).run())
+    # Not asyncio.run: it does not return before every coroutine has ended and every thread of `asyncio.to_thread`, and some of somebody's work may never end.
+    asyncio.new_event_loop().run_until_complete(Worker(identity, task_settings(), beat, orphaned).run())

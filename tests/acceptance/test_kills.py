@@ -120,6 +120,15 @@ async def test_killing_the_main_process_leaves_no_process_behind(db: Database, c
     assert await count("RUNNING") == 0
 
 
+async def test_work_that_does_not_end_keeps_no_orphaned_worker(db: Database, cluster: Start) -> None:
+    workers = await cluster(TASKS_WORKERS="1", TASKS_SHUTDOWN_GRACE="1").ready(1)
+    orphans = workers.workers
+    await store_many(db, "TEST_TO_THREAD", 1, seconds=600)
+    await running(1)
+    workers.kill(workers.sentinel)
+    await until(lambda: not any(map(is_running, orphans)), seconds=30, what="the end of the orphan")
+
+
 async def test_a_poisonous_task_is_interrupted_at_its_third_loss_and_takes_no_innocent_one_with_it(db: Database, cluster: Start) -> None:
     await cluster(TASKS_WORKERS="2").ready(2)
     [poison] = await store_many(db, "TEST_POISON", 1)

@@ -97,6 +97,17 @@ class ThreadSleep(TaskExecutable[Sleep, Where]):
         return where()
 
 
+@register
+class ToThread(TaskExecutable[Sleep, Where]):
+    """Wait in a thread of asyncio's, which nothing can stop."""
+
+    task_type = "TEST_TO_THREAD"
+
+    async def execute(self, parameters: Sleep, ctx: TaskContext) -> Where:
+        await asyncio.to_thread(time.sleep, parameters.seconds)
+        return where()
+
+
 class FlakyParameters(Tag):
     """How often to fail before it goes well."""
 
