@@ -80,7 +80,9 @@ class _StopFlag:
 
     def wait(self, seconds: float) -> bool:
         """Wait until it is set, at most so long; return whether it is."""
-        select.select([self._hears], [], [], seconds)
+        if not self._is_set and select.select([self._hears], [], [], seconds)[0]:
+            # Not always our own: a worker that is signalled before it has handlers of its own runs ours, and writes into the same pipe.
+            os.read(self._hears, 1)
         return self._is_set
 
 
