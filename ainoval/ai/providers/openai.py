@@ -168,6 +168,8 @@ class _Answer:
                 raise AIError("The AI's content filter stopped the answer.", code=AIErrorCode.CONTENT_FILTERED)
             case "insufficient_system_resource":  # DeepSeek's word for an overloaded server
                 raise AIError("The AI server is overloaded.", code=AIErrorCode.PROVIDER_UNAVAILABLE)
+            case "abort" | "error":  # vLLM, SGLang and OpenRouter end a stream with these, and else as if it were whole
+                raise AIError("The AI server broke off its answer.", code=AIErrorCode.PROVIDER_UNAVAILABLE)
         if self.refused and not text.strip():
             raise AIError("The model refused to write this.", code=AIErrorCode.CONTENT_FILTERED)
         return Completion(

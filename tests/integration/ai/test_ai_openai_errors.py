@@ -65,6 +65,8 @@ CASES: list[tuple[dict[str, Any], str, bool]] = [
     ({"do": "raw", "status": 400, "body": "[1"}, "invalid_request", False),
     ({"do": "raw", "status": 400, "body": '{"error": {"message": 5, "code": []}}'}, "invalid_request", False),
     ({"do": "answer", "finish_reason": "insufficient_system_resource"}, "provider_unavailable", True),
+    ({"do": "answer", "finish_reason": "abort"}, "provider_unavailable", True),
+    ({"do": "answer", "finish_reason": "error"}, "provider_unavailable", True),
     ({"do": "error_event"}, "provider_unavailable", True),
     ({"do": "error_event", "code": "context_length_exceeded"}, "context_too_long", False),
     ({"do": "error_event", "code": "rate_limit_exceeded"}, "rate_limited", True),
