@@ -49,6 +49,9 @@ class AIError(WorkError):
 
     Args:
         retry_after: Seconds the provider asked to wait.
+
+    Attributes:
+        prompt_tokens, completion_tokens: What the provider said the failed call costs; 0 when it said nothing.
     """
 
     code = "ai_error"
@@ -69,6 +72,8 @@ class AIError(WorkError):
             retry_after=retry_after,
             burns_attempt=code is not AIErrorCode.RATE_LIMITED,
         )
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
 
 
 class UnknownProfile(WorkError, KeyError):

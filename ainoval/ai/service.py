@@ -53,7 +53,7 @@ class AIService:
             instructions: The author's wishes; the offline provider cannot follow them.
             profile: A profile's name; None is the default one.
             before_call: Awaited right before the provider is called; what it raises stops the call.
-            on_usage: Called with the prompt's and the answer's tokens, also of an answer that turns out to be unusable: it is paid for.
+            on_usage: Called with the prompt's and the answer's tokens, if the provider reports them; also of an answer that cannot be used: it is paid for.
             on_text: Awaited with each new piece of text. Pieces are raw: the result may be cleaner.
 
         Raises:
@@ -116,9 +116,12 @@ class AIService:
         request = CompletionRequest(work=work, messages=prompts.messages(work))
         if before_call is not None:
             await before_call()
-        completion = await provider.complete(request, on_text)
-        if on_usage is not None:
-            on_usage(completion.prompt_tokens, completion.completion_tokens)
+        try:
+            completion = await provider.complete(request, on_text)
+        except AIError as error:
+            _report(error, on_usage)
+            raise
+        _report(completion, on_usage)
         return _cleaned(completion)
 
     async def _provider(self, profile: Profile) -> Provider:
@@ -143,6 +146,11 @@ def _build(profile: Profile, thread_pool: Executor | None) -> Provider:
             from ainoval.ai.providers.openai import OpenAIProvider
 
             return OpenAIProvider(profile)
+
+
+def _report(paid: Completion | AIError, on_usage: OnUsage | None) -> None:
+    if on_usage is not None and (paid.prompt_tokens or paid.completion_tokens):
+        on_usage(paid.prompt_tokens, paid.completion_tokens)
 
 
 def _has_words(text: str) -> bool:

@@ -49,23 +49,30 @@ class OpenAIProvider:
 
     async def complete(self, request: CompletionRequest, on_text: OnText | None = None) -> Completion:
         """Ask the model; see `Provider.complete`."""
-        total = self._profile.total_timeout_seconds
+        answer = _Answer()
         try:
-            async with asyncio.timeout(total) as limit:
-                answer = await self._ask(request, on_text)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise AIError(f"The AI had not finished after {total:g} s.", code=AIErrorCode.TIMEOUT) from None
-        return answer.completion(self._profile)
+            await self._ask_in_time(request, answer, on_text)
+            return answer.completion(self._profile)
+        except AIError as error:
+            error.prompt_tokens, error.completion_tokens = answer.prompt_tokens, answer.completion_tokens
+            raise
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _ask(self, request: CompletionRequest, on_text: OnText | None) -> "_Answer":
+    async def _ask_in_time(self, request: CompletionRequest, answer: "_Answer", on_text: OnText | None) -> None:
+        total = self._profile.total_timeout_seconds
+        try:
+            async with asyncio.timeout(total) as limit:
+                await self._ask(request, answer, on_text)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise AIError(f"The AI had not finished after {total:g} s.", code=AIErrorCode.TIMEOUT) from None
+
+    async def _ask(self, request: CompletionRequest, answer: "_Answer", on_text: OnText | None) -> None:
         stream = await self._open(request)
-        answer = _Answer()
         try:
             chunks = aiter(stream)
             while (chunk := await self._next(chunks, answer)) is not _END:
@@ -76,7 +83,6 @@ class OpenAIProvider:
             # What closing a broken connection raises must not hide why we close it.
             with suppress(Exception):
                 await stream.close()
-        return answer
 
     async def _open(self, request: CompletionRequest) -> AsyncStream[object]:
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -123,6 +124,32 @@ async def test_a_length_limit_before_the_first_sentence_ends_the_task(ai: AIServ
     assert len(paid) == 1 and paid[0][0] > 0, "an unusable answer is paid for, too"
     assert (caught.value.code, caught.value.retryable) == ("truncated", False)
     assert "max_tokens" in caught.value.message
+
+
+COSTLY = '{"model": "m", "choices": [{"index": 0, "delta": {"content": "Olga"}}], "usage": {"prompt_tokens": 40, "completion_tokens": %d}}'
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "tokens"),
+    [
+        ({"do": "answer", "text": "Olga crosses.", "finish_reason": "content_filter"}, "content_filtered", None),
+        ({"do": "answer", "text": "Olga crosses.", "finish_reason": "abort"}, "provider_unavailable", None),
+        ({"do": "events", "events": [COSTLY % 1, COSTLY % 2, COSTLY % 3]}, "bad_response", (40, 3)),
+        ({"do": "events", "events": [COSTLY % 1, COSTLY % 2, '{"half']}, "bad_response", (40, 2)),
+    ],
+)
+async def test_the_tokens_of_an_answer_that_was_stopped_are_counted_once(
+    ai: AIServer, service: AIService, step: dict[str, Any], code: str, tokens: tuple[int, int] | None
+) -> None:
+    ai.script({"steps": [step]})
+    paid: list[tuple[int, int]] = []
+
+    with pytest.raises(AIError) as caught:
+        await service.summarise(SCENE, on_usage=lambda prompt, completion: paid.append((prompt, completion)))
+
+    assert caught.value.code == code
+    [counted] = paid
+    assert counted == (tokens or (len(ai.calls()[0]["prompt"].split()), 2))
 
 
 async def test_a_models_thinking_aloud_is_left_out(ai: AIServer, service: AIService) -> None:
