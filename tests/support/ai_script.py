@@ -14,7 +14,7 @@ class Step(BaseModel):
 
     do: Literal[
         "answer", "status", "content_filter", "context_too_long", "insufficient_quota", "bad_key", "empty", "no_finish",
-        "no_usage", "broken_json", "error_event", "cut", "stall", "hang", "hold", "raw", "events",
+        "no_usage", "broken_json", "error_event", "cut", "stall", "linger", "hang", "hold", "raw", "events",
     ] = "answer"  # fmt: skip
     times: int = Field(default=1, ge=1)
     delay: float = Field(default=0, ge=0)

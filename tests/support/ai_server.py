@@ -56,6 +56,7 @@ separately: "rule" (default: all its calls share one sequence), "marker" or "pro
     error_event   an error object inside the stream   (likewise; `code`, `type`, `message`)
     cut           the connection is dropped           (likewise; 0: before any header is sent)
     stall         nothing more comes, connection open (likewise)
+    linger        a complete answer, then nothing more, connection open: no usage, no end
     hang          not even headers
     hold          nothing until /_release, then the answer: how many are in flight is the test's choice, not the machine's
     raw           `body` as it is, with `status` and `content_type`

@@ -177,6 +177,9 @@ async def stream(request: web.Request, released: asyncio.Event, call: Call, step
         case "no_finish":
             return await closed(response), "no_finish"
     await response.write(event_of(call, [choice({}, step.finish_reason)]))
+    if step.do == "linger":
+        await released.wait()
+        return await closed(response), "released"
     if step.usage and step.do != "no_usage":
         await response.write(event_of(call, [], usage(call, text)))
     await response.write(b"data: [DONE]\n\n")

@@ -69,7 +69,8 @@ class OpenAIProvider:
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise AIError(f"The AI had not finished after {total:g} s.", code=AIErrorCode.TIMEOUT) from None
+            if not answer.finish_reason:  # else the text is whole, and only the token counts are missing
+                raise AIError(f"The AI had not finished after {total:g} s.", code=AIErrorCode.TIMEOUT) from None
 
     async def _ask(self, request: CompletionRequest, answer: "_Answer", on_text: OnText | None) -> None:
         stream = await self._open(request)

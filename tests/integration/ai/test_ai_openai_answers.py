@@ -175,6 +175,12 @@ async def test_a_complete_text_is_kept_though_the_stream_breaks_after_it(ai: AIS
     assert (await service.summarise(SCENE)).text == "Whole."
 
 
+async def test_a_complete_text_is_kept_though_the_time_runs_out_before_the_stream_ends(ai: AIServer, service_for: Callable[..., AIService]) -> None:
+    ai.script({"steps": [{"do": "linger", "text": "Olga crosses."}]})
+
+    assert (await service_for(total_timeout_seconds=2).summarise(SCENE)).text == "Olga crosses."
+
+
 async def test_odd_chunks_are_skipped(ai: AIServer, service: AIService) -> None:
     odd = [
         "{}",
