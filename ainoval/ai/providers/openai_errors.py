@@ -190,6 +190,6 @@ def _is_number(value: str) -> bool:
 def _date(value: str) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year of twenty digits
         return None
     return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)

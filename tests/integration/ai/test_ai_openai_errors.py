@@ -99,6 +99,7 @@ async def test_each_failure_has_its_code(ai: AIServer, service: AIService, step:
         ({"retry_after": "soon"}, 5, 5),
         ({"retry_after": "-3"}, 5, 5),
         ({"retry_after": "1e400"}, 5, 5),
+        ({"retry_after": "Tue, 24 Nov 99999999999999999999 12:00:00 GMT"}, 5, 5),
         ({}, 5, 5),
     ],
 )

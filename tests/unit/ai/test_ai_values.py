@@ -39,6 +39,9 @@ def test_the_code_decides_whether_a_repeat_can_help(code: AIErrorCode) -> None:
         ({"retry-after-ms": "soon", "retry-after": "3"}, 3),
         ({}, None),
         *(({"retry-after": text}, None) for text in ("", "soon", "-1", "+5", "1e9", "٣", "nan", "inf", "1" * 400, "Mon, 99 Foo 2026")),
+        ({"retry-after": "Tue, 24 Nov 99999999999999999999 12:00:00 GMT"}, None),
+        ({"retry-after": "Tue, 24 Nov 2026 12:00:00 +99999999999999999999"}, None),
+        ({"retry-after": "Tue, 24 Nov 2026 12:00:30 GMT", "date": "Tue, 24 Nov 2026 99999999999999999999:00:00 GMT"}, 30),
     ],
 )
 def test_a_wait_is_read_from_the_headers(headers: dict[str, str], seconds: float | None) -> None:
