@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ainoval.ai.completion import Completion
+from ainoval.ai.errors import AIError, AIErrorCode
 from ainoval.novels.errors import SceneChanged
 from tasks_app.executable import Applied, Services, TaskContext
 
@@ -26,8 +27,18 @@ class Draft:
     model: str
 
     @classmethod
-    def of(cls, completion: Completion, scene_version: int) -> "Draft":
-        """Return a completion as a draft."""
+    def of(cls, completion: Completion, scene_version: int, *, most_bytes: int) -> "Draft":
+        """Return a completion as a draft.
+
+        Args:
+            most_bytes: What the place for it in the scene holds. Found out only when the draft is applied, it would be in the way of every later attempt.
+
+        Raises:
+            AIError: It is larger; a model that rambles may do better the next time.
+        """
+        size = len(completion.text.encode())
+        if size > most_bytes:
+            raise AIError(f"The AI wrote {size:,} bytes, and the scene has room for {most_bytes:,}.", code=AIErrorCode.BAD_RESPONSE)
         return cls(completion.text, scene_version, completion.provider, completion.model)
 
     @classmethod

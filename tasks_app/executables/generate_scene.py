@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from ainoval.novels.errors import ChapterNotFound, NovelNotFound, SceneNotFound
+from ainoval.novels.limits import CONTENT_BYTES
 from ainoval.novels.words import word_count
 from tasks_app.errors import ApplyRefused
 from tasks_app.executable import Applied, Services, TaskContext, TaskExecutable, TaskModel, either
@@ -99,7 +100,7 @@ class GenerateScene(TaskExecutable[GenerateSceneParameters, GenerateSceneResult]
                 on_usage=ctx.add_usage,
             )
             await ctx.progress(percentage=90, message="Storing")
-            return Draft.of(completion, version)
+            return Draft.of(completion, version, most_bytes=CONTENT_BYTES)
 
         async def apply(draft: Draft) -> Applied:
             return await _store(parameters, draft.text, ctx, ctx.task_id, ctx.user_id, draft.scene_version)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ainoval.novels.errors import SceneNotFound
+from ainoval.novels.limits import SUMMARY_BYTES
 from tasks_app.errors import ApplyRefused
 from tasks_app.executable import Applied, Services, TaskContext, TaskExecutable, TaskModel
 from tasks_app.registry import register
@@ -72,7 +73,7 @@ class GenerateSummary(TaskExecutable[GenerateSummaryParameters, GenerateSummaryR
                 on_usage=ctx.add_usage,
             )
             await ctx.progress(percentage=90, message="Storing")
-            return Draft.of(completion, scene.version)
+            return Draft.of(completion, scene.version, most_bytes=SUMMARY_BYTES)
 
         async def apply(draft: Draft) -> Applied:
             done = await ctx.scenes.apply_text(
