@@ -22,7 +22,9 @@ _MOST_ENTRIES: Final = 20_000
 _ENTRY_SIGNATURE: Final = b"PK\x01\x02"
 _CONTAINER: Final = "META-INF/container.xml"
 _ENCRYPTION: Final = "META-INF/encryption.xml"
-_BROKEN_ENTRY: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError)
+# What the standard knows. Python can unpack two more, one of which takes as much memory as the file asks for.
+_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_BROKEN_ENTRY: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OverflowError, OSError)
 
 
 class Archive:
@@ -57,6 +59,8 @@ class Archive:
             info = self._zip.getinfo(path)
             if info.flag_bits & 1:
                 raise UnreadableNovel("The EPUB is encrypted.", code="encrypted_epub")
+            if info.compress_type not in _METHODS:
+                raise UnreadableNovel("The EPUB is packed in a way that no EPUB may be.", code="broken_epub")
             with self._zip.open(info) as file:
                 data = file.read(_MOST_BYTES_OF_A_FILE + 1)
         except KeyError as exc:

@@ -254,6 +254,24 @@ def test_a_broken_book_is_refused_with_a_code(data: bytes) -> None:
     assert refused(data) == "broken_epub"
 
 
+def test_a_book_that_is_packed_in_another_way_than_the_standard_knows_is_refused() -> None:
+    file = BytesIO()
+    name = "META-INF/container.xml"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr(name, "<container/>")
+    damaged = bytearray(file.getvalue())
+    damaged[30 + len(name) + 4] = 0xFF  # the first of the compression's own parameters, behind the entry's header
+    assert refused(bytes(damaged)) == "broken_epub"
+
+
+def test_a_file_that_lies_beyond_all_numbers_is_refused() -> None:
+    file = BytesIO(epub({"a.xhtml": page("<p>A.</p>")}))
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.getinfo("OEBPS/a.xhtml").header_offset = 2**63
+        archive.comment = b"written anew"
+    assert refused(file.getvalue()) == "broken_epub"
+
+
 def test_a_book_of_pictures_has_no_text() -> None:
     assert refused(epub({"a.xhtml": page('<img src="a.png"/>')})) == "empty_novel"
 
