@@ -1,6 +1,6 @@
-"""Strict JSON: nothing is accepted that could not be stored and read back, or that two programs would read differently.
+"""Forms, and strict JSON: nothing is accepted that could not be stored and read back, or that two programs would read differently.
 
-The standard parser lets through what bites later: `1e400` becomes an infinity that no JSON can answer with,
+The standard JSON parser lets through what bites later: `1e400` becomes an infinity that no JSON can answer with,
 integers past 64 bits and keys with NUL break the driver, lone surrogates cannot be encoded, and of duplicate keys the
 last one silently wins.
 """
@@ -10,7 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import IO, Any
 
-from rest_framework.parsers import BaseParser
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser, MultiPartParser
 
 from ainoval.api.errors import MalformedBody, UnsupportedMediaType
 
@@ -71,6 +72,21 @@ class StrictJSONParser(BaseParser):
         """
         require_json(media_type or "")
         return parse_json(stream.read())
+
+
+class StrictMultiPartParser(MultiPartParser):
+    """Django REST framework's; a part whose header cannot be read makes a malformed body."""
+
+    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        """Parse the whole form.
+
+        Raises:
+            ParseError: It is malformed.
+        """
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except TypeError as exc:  # see `negotiation`
+            raise ParseError from exc
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from django.urls import reverse
-from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,6 +11,7 @@ from ainoval import mongo
 from ainoval.api.bodies import validated
 from ainoval.api.openapi import PAGE_PARAMETERS, describe, page_model, query_parameter
 from ainoval.api.pagination import page_of, page_request, single
+from ainoval.api.parsing import StrictMultiPartParser
 from ainoval.api.views import TEXT_BODY, UPLOAD_BODY, ApiView, user_id
 from ainoval.novels.bodies import (
     IMPORT_FORM,
@@ -135,7 +135,7 @@ class NovelView(ApiView):
 class ImportView(ApiView):
     """Novels from files."""
 
-    parser_classes = [MultiPartParser]
+    parser_classes = [StrictMultiPartParser]
     body_limit = UPLOAD_BODY
 
     @describe(

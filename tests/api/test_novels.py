@@ -263,6 +263,7 @@ def test_a_file_of_more_than_20_mib_is_413(client: APIClient) -> None:
         b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--",
         b"no boundary at all",
         b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nx',
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename*=a; filename*0=b\r\n\r\nx\r\n--b--',
     ],
 )
 def test_a_broken_form_is_400(client: Any, body: bytes) -> None:

@@ -92,6 +92,7 @@ class Mischief:
                     "*/*",
                     "application/json",
                     "application/json;q=x",
+                    "application/json; x*=y; x*0=z",
                     "\xff",
                     ";",
                     "application/json; indent=99999999999999999999",
