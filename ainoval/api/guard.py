@@ -26,6 +26,8 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 # A client that is still sending seldom reads the answer, and closing under it resets the connection: a body that is not
 # absurd is swallowed first.
 SWALLOWED_BYTES = 64 * 1024 * 1024
+# Python reads its parameters in quadratic time, and the server bounds no header: longer ones, which Django REST framework would refuse, too, are not read.
+MOST_CONTENT_TYPE_BYTES = 256
 
 
 class _BodyTooLarge(Exception):
@@ -98,9 +100,12 @@ def _refusal(scope: Message) -> ProblemResponse | None:
     length = _header(scope, b"content-length")
     if length and not length.isdigit():
         return ProblemResponse("bad_request", "Content-Length is not a number.")
+    content_type = _header(scope, b"content-type")
+    if len(content_type) > MOST_CONTENT_TYPE_BYTES:
+        return generic_problem(415)
     try:
         # The same calls that Django makes: a charset parameter may name a codec that raises.
-        _, parameters = parse_header_parameters(_header(scope, b"content-type").decode("latin-1"))
+        _, parameters = parse_header_parameters(content_type.decode("latin-1"))
         if "charset" in parameters:
             codecs.lookup(parameters["charset"])
     except (ValueError, LookupError, TypeError):

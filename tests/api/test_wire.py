@@ -130,6 +130,12 @@ def test_a_strange_content_type_is_415(server: HttpServer, token: dict[str, str]
         assert_problem(answer, 415, "unsupported_media_type")
 
 
+def test_a_long_content_type_is_not_read(server: HttpServer) -> None:
+    """The parser that Django uses would take minutes, in which the server answers nobody."""
+    head = head_of_a_post({"Content-Type": 'application/json; x="' + ";" * 400_000, "Content-Length": "2"})
+    assert_problem(server.exchange(head + b"{}", seconds=20), 415, "unsupported_media_type")
+
+
 @pytest.mark.parametrize(
     "data",
     [
