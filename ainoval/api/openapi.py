@@ -74,11 +74,22 @@ def describe(
         summary=summary,
         description=description,
         request=request,
-        parameters=[*parameters],
+        parameters=[*parameters, *_answered_headers(answers, refusals or {})],
         responses=problems | dict(answers),
         examples=[OpenApiExample(name, value, request_only=True) for name, value in (examples or {}).items()],
     )
     return decorate
+
+
+def _answered_headers(answers: Mapping[int, Any], refusals: Mapping[int, str]) -> list[OpenApiParameter]:
+    """Return the headers that come with these statuses, whatever the operation."""
+    headers = []
+    if 201 in answers:
+        headers.append(OpenApiParameter("Location", str, OpenApiParameter.HEADER, response=[201], description="The address of what was made."))
+    if waits := [status for status in (429, 503) if status in refusals]:
+        seconds = {"type": "integer", "minimum": 1}
+        headers.append(OpenApiParameter("Retry-After", seconds, OpenApiParameter.HEADER, response=waits, description="Seconds to wait."))
+    return headers
 
 
 def hide(view: F) -> F:

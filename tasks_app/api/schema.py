@@ -143,7 +143,10 @@ apply_task = describe(
     tag=TAG,
     request=ApplyBody,
     answers={200: Applied},
-    refusals={404: NO_TASK, 409: "not_completed, already_applied, unreadable_result, target_gone, or scene_changed (with both versions)"},
+    refusals={
+        404: NO_TASK,
+        409: "not_completed, already_applied, unreadable_result, target_gone, nothing_to_apply, not_applicable, or scene_changed (with both versions)",
+    },
     examples={"Over a later change": {"force": True}},
 )
 retry_task = describe(

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from ainoval.api import schema
 from tasks_app import registry
+from tasks_app.operations import apply
 
 Api = Callable[[Any], Any]
 Json = dict[str, Any]
@@ -150,6 +151,25 @@ def test_every_operation_describes_its_errors_as_problems(document: Json) -> Non
                 if status == "default" or int(status) >= 400:
                     assert list(answer["content"]) == ["application/problem+json"], (path, method, status)
             assert operation.get("summary"), (path, method)
+
+
+def test_headers_that_come_with_a_status_are_described(document: Json) -> None:
+    named = {"201": "Location", "429": "Retry-After", "503": "Retry-After"}
+    found = set()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for status, answer in operation["responses"].items():
+                if name := named.get(status):
+                    assert name in answer.get("headers", {}), (path, method, status)
+                    found.add(status)
+    assert found == named.keys()
+
+
+def test_every_reason_not_to_apply_a_result_is_named(document: Json) -> None:
+    reasons = document["paths"]["/api/tasks/{taskId}/apply"]["post"]["responses"]["409"]["description"]
+    [line] = re.findall(r"ApplyRefused: (.*)", apply.__doc__ or "")
+    codes = re.findall(r"`(\w+)`", line)
+    assert len(codes) >= 6 and all(re.search(rf"\b{code}\b", reasons) for code in [*codes, "scene_changed"])
 
 
 def test_only_tokens_and_health_are_open(document: Json) -> None:
