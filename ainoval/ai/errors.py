@@ -44,8 +44,8 @@ RETRYABLE = frozenset(
 class AIError(WorkError):
     """The AI gave no usable text.
 
-    Whether it is retryable follows from the code. Only a rate limit hands its attempt back: there the provider asked
-    for a wait, nothing was tried.
+    Whether it is retryable follows from the code. Only a rate limit hands its attempt back, unless the provider had begun
+    to write: it asked for a wait, nothing was tried.
 
     Args:
         retry_after: Seconds the provider asked to wait.

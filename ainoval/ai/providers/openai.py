@@ -125,6 +125,8 @@ class OpenAIProvider:
             if answer.finish_reason:
                 return _END  # the text is whole; only the token counts went missing
             failure = translate(exc, self._profile, streaming=True, now=datetime.now(UTC))
+        if answer.pieces:
+            failure.burns_attempt = True  # it had begun to write, which costs: not to be repeated for as long as waits may last
         raise failure
 
 

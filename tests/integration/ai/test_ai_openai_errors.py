@@ -69,7 +69,7 @@ CASES: list[tuple[dict[str, Any], str, bool]] = [
     ({"do": "answer", "finish_reason": "error"}, "provider_unavailable", True),
     ({"do": "error_event"}, "provider_unavailable", True),
     ({"do": "error_event", "code": "context_length_exceeded"}, "context_too_long", False),
-    ({"do": "error_event", "code": "rate_limit_exceeded"}, "rate_limited", True),
+    ({"do": "error_event", "code": "rate_limit_exceeded", "after_chunks": 0}, "rate_limited", True),
     ({"do": "cut", "after_chunks": 0}, "connection", True),
     ({"do": "cut", "after_chunks": 2}, "connection", True),
 ]
@@ -121,6 +121,14 @@ async def test_a_server_error_may_ask_to_wait_too_but_burns_its_attempt(ai: AISe
     error = await failure_of(service)
 
     assert (error.retry_after, error.burns_attempt) == (30, True)
+
+
+async def test_a_rate_limit_in_the_middle_of_the_text_burns_its_attempt(ai: AIServer, service: AIService) -> None:
+    ai.script({"steps": [{"do": "error_event", "code": "rate_limit_exceeded", "after_chunks": 1}]})
+
+    error = await failure_of(service)
+
+    assert (error.code, error.burns_attempt, error.retryable) == ("rate_limited", True, True)
 
 
 async def test_a_sequence_fails_twice_and_then_answers(ai: AIServer, service: AIService) -> None:
