@@ -169,7 +169,7 @@ class _Answer:
 
     def completion(self, profile: Profile) -> Completion:
         """Return the whole answer, or raise what its ending means."""
-        text = "".join(self.pieces)
+        text = _joined(self.pieces)
         match self.finish_reason:
             case "":
                 raise AIError("The AI's answer broke off before its end.", code=AIErrorCode.BAD_RESPONSE)
@@ -189,6 +189,11 @@ class _Answer:
             completion_tokens=self.completion_tokens,
             truncated=self.finish_reason == "length",
         )
+
+
+def _joined(pieces: list[str]) -> str:
+    """Return the whole text. Servers that count in UTF-16 may cut an emoji or a rare ideograph into two halves; together they are one again."""
+    return "".join(pieces).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 def _text(value: object) -> str:

@@ -168,6 +168,13 @@ async def test_characters_that_cannot_be_stored_are_left_out(ai: AIServer, servi
     completion.model.encode()
 
 
+async def test_a_character_that_comes_in_two_halves_is_one(ai: AIServer, service: AIService) -> None:
+    halves = [r'{"choices": [{"delta": {"content": "Olga \ud83d"}}]}', r'{"choices": [{"delta": {"content": "\ude00 left."}, "finish_reason": "stop"}]}']
+    ai.script({"steps": [{"do": "events", "events": halves}]})
+
+    assert (await service.summarise(SCENE)).text == "Olga 😀 left."
+
+
 async def test_a_complete_text_is_kept_though_the_stream_breaks_after_it(ai: AIServer, service: AIService) -> None:
     chunk = '{"model": "m", "choices": [{"index": 0, "delta": {"content": "Whole."}, "finish_reason": "stop"}]}'
     ai.script({"steps": [{"do": "events", "events": [chunk, '{"half']}]})
