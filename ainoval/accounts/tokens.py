@@ -1,10 +1,12 @@
 """Issue and renew tokens."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.contrib.auth import authenticate
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
+from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -14,6 +16,8 @@ from rest_framework_simplejwt.utils import datetime_from_epoch
 from ainoval.accounts.authentication import password_unchanged
 from ainoval.accounts.models import User
 from ainoval.errors import AinovalError
+
+KEPT_AFTER_EXPIRY = timedelta(days=1)  # by whichever server's clock
 
 
 class InvalidCredentials(AinovalError):
@@ -49,7 +53,8 @@ def log_in(request: HttpRequest, username: str, password: str) -> TokenPair:
 
 
 def issue(user: User) -> TokenPair:
-    """Return fresh tokens of a user."""
+    """Return fresh tokens of a user. The records of those that have long expired go: nothing else would ever delete them."""
+    OutstandingToken.objects.filter(user=user, expires_at__lt=timezone.now() - KEPT_AFTER_EXPIRY).delete()
     refresh = RefreshToken.for_user(user)
     return TokenPair(access=str(refresh.access_token), refresh=str(refresh))
 

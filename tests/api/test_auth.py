@@ -5,13 +5,14 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
 from django.conf import settings
 from django.core.cache import cache
 from rest_framework.test import APIClient
-from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from ainoval import mongo
@@ -133,6 +134,20 @@ def test_a_used_refresh_token_is_refused_although_its_row_was_flushed(writer: Us
     OutstandingToken.objects.all().delete()
     assert renew(first)[0] == 200
     assert renew(first)[0] == 401
+
+
+def test_the_records_of_expired_refresh_tokens_go_with_the_next_log_in(writer: User) -> None:
+    other = User.objects.create_user("other", password=PASSWORD)
+    used, unused, others = log_in()[1]["refresh"], log_in()[1]["refresh"], log_in("other")[1]["refresh"]
+    assert renew(used)[0] == 200
+    OutstandingToken.objects.filter(token__in=[used, unused, others]).update(expires_at=datetime.now(UTC) - timedelta(days=2))
+    kept = OutstandingToken.objects.filter(user=writer, expires_at__gt=datetime.now(UTC)).get()
+
+    assert renew(kept.token)[0] == 200
+
+    assert not OutstandingToken.objects.filter(token__in=[used, unused]).exists()
+    assert {str(record.token) for record in BlacklistedToken.objects.select_related("token")} == {str(kept)}
+    assert OutstandingToken.objects.filter(user=other).count() == 1, "of other users nothing is read"
 
 
 def test_a_changed_password_ends_every_token(writer: User) -> None:
