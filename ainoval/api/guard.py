@@ -4,7 +4,6 @@ Django's ASGI handler stores a whole body in a temporary file before any view or
 would fill the disk; and some headers raise while it builds the request object, outside of every error handler it has.
 """
 
-import codecs
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
 from typing import Any
@@ -104,10 +103,10 @@ def _refusal(scope: Message) -> ProblemResponse | None:
     if len(content_type) > MOST_CONTENT_TYPE_BYTES:
         return generic_problem(415)
     try:
-        # The same calls that Django makes: a charset parameter may name a codec that raises.
+        # The same calls that Django makes: a charset parameter may name a codec that is none for texts, or raises.
         _, parameters = parse_header_parameters(content_type.decode("latin-1"))
         if "charset" in parameters:
-            codecs.lookup(parameters["charset"])
+            b"x".decode(parameters["charset"], "replace")
     except (ValueError, LookupError, TypeError):
         return generic_problem(415)
     return None

@@ -5,6 +5,7 @@ integers past 64 bits and keys with NUL break the driver, lone surrogates cannot
 last one silently wins.
 """
 
+import codecs
 import json
 import math
 from collections.abc import Mapping
@@ -75,14 +76,17 @@ class StrictJSONParser(BaseParser):
 
 
 class StrictMultiPartParser(MultiPartParser):
-    """Django REST framework's; a part whose header cannot be read makes a malformed body."""
+    """Django REST framework's, for UTF-8 alone; a part whose header cannot be read makes a malformed body."""
 
     def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         """Parse the whole form.
 
         Raises:
+            UnsupportedMediaType: It says that it is in another encoding: there are some that no text can be read by, and some that make half characters.
             ParseError: It is malformed.
         """
+        if codecs.lookup((parser_context or {})["encoding"]).name != "utf-8":
+            raise UnsupportedMediaType("Forms are accepted in UTF-8 only.")
         try:
             return super().parse(stream, media_type, parser_context)
         except TypeError as exc:  # see `negotiation`

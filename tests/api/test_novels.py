@@ -274,3 +274,10 @@ def test_a_broken_form_is_400(client: Any, body: bytes) -> None:
 def test_an_import_that_is_no_form_is_415(client: APIClient) -> None:
     answer = client.post("/api/novels/import", {"file": "x"}, format="json")
     assert answer.status_code == 415
+
+
+@pytest.mark.parametrize("charset", ["hex", "idna", "unicode_escape", "utf-16", "latin-1"])
+def test_a_form_in_another_encoding_than_utf_8_is_415(client: Any, charset: str) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="\\ud800"\r\n\r\nx\r\n--b--'
+    answer = client.generic("POST", "/api/novels/import", body, content_type=f"multipart/form-data; boundary=b; charset={charset}")
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")

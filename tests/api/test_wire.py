@@ -130,6 +130,12 @@ def test_a_strange_content_type_is_415(server: HttpServer, token: dict[str, str]
         assert_problem(answer, 415, "unsupported_media_type")
 
 
+def test_a_form_in_an_encoding_that_is_none_reaches_no_page(server: HttpServer) -> None:
+    form = b'--b\r\nContent-Disposition: form-data; name="username"\r\n\r\nx\r\n--b--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=b; charset=hex", "Cookie": f"csrftoken={'c' * 32}"}
+    assert_problem(server.request("POST", "/admin/login/", form, headers), 415, "unsupported_media_type")
+
+
 def test_a_long_content_type_is_not_read(server: HttpServer) -> None:
     """The parser that Django uses would take minutes, in which the server answers nobody."""
     head = head_of_a_post({"Content-Type": 'application/json; x="' + ";" * 400_000, "Content-Length": "2"})

@@ -83,7 +83,15 @@ class Mischief:
         if self.random.random() < 0.9:
             headers["Content-Type"] = pick(
                 ["application/json"] * 6
-                + ["text/plain", "application/json; charset=latin-1", "application/json; charset*=x''y", "multipart/form-data; boundary=b", "\xff", ";"]
+                + [
+                    "text/plain",
+                    "application/json; charset=latin-1",
+                    "application/json; charset*=x''y",
+                    "multipart/form-data; boundary=b",
+                    "multipart/form-data; boundary=b; charset=hex",
+                    "\xff",
+                    ";",
+                ]
             )
         if self.random.random() < 0.2:
             headers["Accept"] = pick(
