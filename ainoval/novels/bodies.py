@@ -1,16 +1,20 @@
 """The bodies of the novels' and scenes' endpoints."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
-from pydantic import Field
+from pydantic import FailFast, Field
 
 from ainoval.api.bodies import Instant, RequestBody, ResponseBody, leave_out_default
 from ainoval.api.errors import InvalidRequest
 from ainoval.novels.limits import MAX_SEQUENCE
 from ainoval.novels.views import ActInput, ChapterInput
+
+T = TypeVar("T")
+# Of the entries that do not fit the first is told: a body of zeros would be half a million errors, which take seconds and hundreds of megabytes.
+Entries: TypeAlias = Annotated[list[T], FailFast()]
 
 
 class Chapter(ResponseBody):
@@ -79,7 +83,7 @@ class ActBody(RequestBody):
     """An act with its chapters in order: with the id of one that exists, or without to make a new one."""
 
     title: str
-    chapters: list[ChapterBody] = []
+    chapters: Entries[ChapterBody] = []
     act_id: str | None = None
 
     def as_input(self) -> ActInput:
@@ -92,14 +96,14 @@ class NewNovel(RequestBody):
     """A novel to make."""
 
     title: str
-    acts: list[ActBody] = []
+    acts: Entries[ActBody] = []
 
 
 class NovelChange(RequestBody):
     """What to change of a novel: fields that are left out stay as they are; `acts` replaces the whole list."""
 
     title: str = Field("", json_schema_extra=leave_out_default)
-    acts: list[ActBody] = Field([], json_schema_extra=leave_out_default)
+    acts: Entries[ActBody] = Field([], json_schema_extra=leave_out_default)
 
 
 class NewScene(RequestBody):

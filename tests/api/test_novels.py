@@ -1,5 +1,6 @@
 """Novels and scenes over HTTP."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -180,6 +181,17 @@ CHAPTERS = [{"title": ""}, {"title": "", "chapterId": "0" * 24}]
 )
 def test_a_novel_past_a_limit_is_refused_with_a_code_and_the_field(novel: Json, code: str, field: str, client: APIClient) -> None:
     assert_refused(client.post("/api/novels", novel), code, field)
+
+
+@pytest.mark.parametrize(
+    ("acts", "field"),
+    [([0] * 300_000, "acts.0"), ([{"title": "", "chapters": [{"title": ""}, *[{}] * 300_000]}], "acts.0.chapters.1.title")],
+    ids=["acts", "chapters"],
+)
+def test_of_a_list_of_mistakes_the_first_is_told(acts: list[Any], field: str, client: Any) -> None:
+    body = json.dumps({"title": "x", "acts": acts}, separators=(",", ":"))
+    answer = client.generic("POST", "/api/novels", body, content_type="application/json")
+    assert answer.status_code == 400 and [error["field"] for error in answer.json()["errors"]] == [field]
 
 
 def test_a_chapter_that_is_listed_twice_is_named(client: APIClient) -> None:
