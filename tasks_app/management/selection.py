@@ -43,7 +43,7 @@ def add_filters(parser: ArgumentParser, *, statuses: Iterable[TaskStatus], since
 
 def has_filters(options: dict[str, Any]) -> bool:
     """Whether anything narrows the selection."""
-    return any(options[name] for name in ("ids", "task_type", "statuses", "user")) or options["older_than"] is not None
+    return bool(options["ids"] or options["task_type"] or options["statuses"]) or options["user"] is not None or options["older_than"] is not None
 
 
 def selection(options: dict[str, Any], *, statuses: frozenset[TaskStatus], now: datetime, by_end: bool = False, children: bool = True) -> Selection:
@@ -61,7 +61,8 @@ def selection(options: dict[str, Any], *, statuses: frozenset[TaskStatus], now: 
     until = now - age if age is not None else None if options["ids"] else now
     return Selection(
         task_ids=tuple(dict.fromkeys(options["ids"])),
-        user_id=user_id(options["user"]) if options["user"] else None,
+        # An empty name is no user, and must not become every user: it is what an unset variable of a shell leaves.
+        user_id=user_id(options["user"]) if options["user"] is not None else None,
         task_types=options["task_type"] or (),
         statuses=frozenset(options["statuses"]) or statuses,
         children=children,

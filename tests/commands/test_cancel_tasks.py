@@ -106,6 +106,8 @@ def test_an_id_that_does_not_exist_is_a_failure_and_the_others_are_cancelled(run
         (["--status", "COMPLETED"], "cannot be chosen here"),
         (["--type", "no such"], "is not a task type"),
         (["--user", "nobody"], "There is no user 'nobody'"),
+        (["--user", "", "--status", "QUEUED", "--yes"], "There is no user ''"),
+        (["--user", "", "--yes"], "There is no user ''"),
         (["--older-than", "7"], "is not a duration"),
         (["--older-than", "999999999w"], "longer than a century"),
         (["--older-than", "-1d"], "expected one argument"),

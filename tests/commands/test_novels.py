@@ -78,6 +78,8 @@ def test_a_novel_of_somebody_else_is_not_exported_for_a_user(run: Run, run_json:
     novel = run_json("import_novel", str(file), "--user", "alice")["novelId"]
     with pytest.raises(CommandError, match=rf"There is no novel '{novel}' of bob\."):
         run("export_novel", novel, "--user", "bob")
+    with pytest.raises(CommandError, match="There is no user ''"):
+        run("export_novel", novel, "--user", "")  # an unset variable of a shell is not everybody
     assert "灯塔" in run("export_novel", novel, "--user", "alice")
 
 

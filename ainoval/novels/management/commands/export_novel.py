@@ -34,7 +34,7 @@ class Command(ProjectCommand):
         output: Path | None = options["output"]
         if output is not None and output.exists() and not options["force"]:
             raise CommandError(f"{output} is there already: add --force to replace it.")
-        author_id = user_id(options["user"]) if options["user"] else None
+        author_id = user_id(options["user"]) if options["user"] is not None else None
         try:
             text = mongo.run(_export(options["novel_id"], author_id))
         except NovelNotFound as exc:
