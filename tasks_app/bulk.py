@@ -58,6 +58,14 @@ async def count(db: AsyncDatabase[Json], selection: Selection, *, max_millisecon
     return {status: counts[status] for status in TaskStatus if status in counts}
 
 
+async def unknown_types(db: AsyncDatabase[Json], selection: Selection) -> dict[str, int]:
+    """Count those of the selected tasks that nothing here can run, by type."""
+    unknown = {"taskType": {"$nin": registry.known_types()}}
+    stages = [{"$match": selection.query()}, {"$match": unknown}, {"$group": {"_id": "$taskType", "count": {"$sum": 1}}}]
+    cursor = await db[TASKS].aggregate(stages, hint=selection.index())
+    return {group["_id"]: group["count"] async for group in cursor}
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """A task that was named by its id and is not in the selection; without a status there is no such task."""

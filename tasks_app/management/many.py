@@ -33,10 +33,11 @@ async def server_time() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a command found: the tasks, by status, and those that were named and are left out."""
+    """What a command found: the tasks, by status, those that were named and are left out, and which of the tasks it would leave alone, in words."""
 
     counts: dict[TaskStatus, int]
     left_out: list[LeftOut]
+    left_alone: str
 
     @property
     def total(self) -> int:
@@ -48,15 +49,16 @@ class ManyTasksCommand(ProjectCommand):
     """Does one thing to many tasks.
 
     Attributes:
+        of_a_batch: What becomes of a batch's tasks, whether or not the numbers count them.
         verb, participle: What it does, for its sentences (`cancel`, `cancelled`).
         statuses: Which tasks it can do it to.
         reached: States in which nothing is left to do: a task in one of them that is named by its id is no failure.
         missing_is_reached: Whether the same goes for a task that is not there.
         by_end: Whether `--older-than` counts from a task's end; else from its submission.
         children: Whether it takes single tasks of batches; else a batch as a whole only.
-        of_a_batch: What becomes of a batch's tasks, where the numbers do not count them.
     """
 
+    of_a_batch: ClassVar[str]
     verb: ClassVar[str]
     participle: ClassVar[str]
     statuses: ClassVar[frozenset[TaskStatus]]
@@ -64,11 +66,14 @@ class ManyTasksCommand(ProjectCommand):
     missing_is_reached: ClassVar[bool] = False
     by_end: ClassVar[bool] = False
     children: ClassVar[bool] = False
-    of_a_batch: ClassVar[str] = ""
 
     @abstractmethod
     async def act(self, db: AsyncDatabase[Json], chosen: Selection) -> str:
         """Do it, and return one sentence that says what was done."""
+
+    async def left_alone(self, db: AsyncDatabase[Json], chosen: Selection) -> str:
+        """Return which of the selected tasks this command would leave alone, and why; empty if none."""
+        return ""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_filters(parser, statuses=self.statuses, since="that ended" if self.by_end else "submitted")
@@ -86,7 +91,7 @@ class ManyTasksCommand(ProjectCommand):
             self.stderr.write(self.style.WARNING(warning))
         now = mongo.run(server_time())
         chosen = selection(options, statuses=self.statuses, now=now, by_end=self.by_end, children=self.children)
-        plan = mongo.run(_plan(chosen))
+        plan = mongo.run(self._plan(chosen))
         if not plan.total:
             self.stdout.write(f"Nothing to {self.verb}.")
         elif options["dry_run"]:
@@ -100,7 +105,15 @@ class ManyTasksCommand(ProjectCommand):
 
     def _described(self, plan: Plan) -> str:
         by_status = ", ".join(f"{count:,} {status}" for status, count in plan.counts.items())
-        return f"{counted(plan.total, 'task')} ({by_status})" + (f"; {self.of_a_batch}" if self.of_a_batch else "")
+        parts = [f"{counted(plan.total, 'task')} ({by_status})", self.of_a_batch]
+        if plan.left_alone:
+            parts.append(f"of these it would leave alone {plan.left_alone}")
+        return "; ".join(parts)
+
+    async def _plan(self, chosen: Selection) -> Plan:
+        db = mongo.database()
+        left_out = await bulk.left_out(db, chosen) if chosen.task_ids else []
+        return Plan(await bulk.count(db, chosen), left_out, await self.left_alone(db, chosen))
 
     async def _act(self, chosen: Selection) -> str:
         return await self.act(mongo.database(), chosen)
@@ -135,8 +148,3 @@ class ManyTasksCommand(ProjectCommand):
         if task.status not in self.statuses:
             return f"It is {task.status}, and cannot be {self.participle}."
         return "The other options do not select it."
-
-
-async def _plan(chosen: Selection) -> Plan:
-    db = mongo.database()
-    return Plan(await bulk.count(db, chosen), await bulk.left_out(db, chosen) if chosen.task_ids else [])

@@ -35,7 +35,7 @@ def test_a_dry_run_says_how_many_and_changes_nothing(run: Run, store: Store) -> 
     store.task(S.RUNNING)
     before = store.all()
     printed = run("cancel_tasks", "--all", "--dry-run")
-    assert printed.strip() == "Would cancel 3 tasks (2 QUEUED, 1 RUNNING). Dry run: nothing was changed."
+    assert printed.strip() == "Would cancel 3 tasks (2 QUEUED, 1 RUNNING); the tasks of a batch are cancelled with it. Dry run: nothing was changed."
     assert store.all() == before
 
 
@@ -122,7 +122,7 @@ def test_bad_arguments_are_refused_in_words(run: Run, store: Store, arguments: l
 
 def test_without_a_terminal_and_without_yes_nothing_is_done(run: Run, store: Store) -> None:
     task = store.task()
-    with pytest.raises(CommandError, match=r"About to cancel 1 task \(1 QUEUED\)\. There is no terminal to ask on: add --yes"):
+    with pytest.raises(CommandError, match=r"About to cancel 1 task \(1 QUEUED\); .*\. There is no terminal to ask on: add --yes"):
         run("cancel_tasks", "--all")
     assert store.status(task) == "QUEUED"
 

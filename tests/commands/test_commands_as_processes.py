@@ -92,7 +92,7 @@ def test_at_a_terminal_the_command_asks(store: Store, answer: bytes, status: str
     task = store.task()
     code, shown = _at_a_terminal(answer, "cancel_tasks", "--id", task)
     assert code == 0
-    assert "About to cancel 1 task (1 QUEUED)." in shown
+    assert "About to cancel 1 task (1 QUEUED); the tasks of a batch are cancelled with it." in shown
     assert last in shown
     assert store.status(task) == status
 

@@ -76,6 +76,14 @@ def test_a_dry_run_says_all_of_it_and_changes_nothing(run: Run, store: Store) ->
     assert store.all() == before
 
 
+def test_a_dry_run_says_that_what_was_being_cancelled_is_not_marked_failed(run: Run, store: Store) -> None:
+    lost, cancelling = store.task(S.RUNNING, lease_seconds=-60), store.task(S.CANCELLING, lease_seconds=-60)
+    would = run("recover_tasks", "--mark-failed", "--dry-run")
+    assert would.startswith("Would mark failed 1 task of lost workers, cancel 1 that were being cancelled, end 0 batches,")
+    run("recover_tasks", "--mark-failed")
+    assert [store.status(lost), store.status(cancelling)] == ["FAILED", "CANCELLED"]
+
+
 def test_a_second_run_changes_nothing(run: Run, store: Store) -> None:
     store.task(S.RUNNING, lease_seconds=-60)
     store.batch([S.COMPLETED])

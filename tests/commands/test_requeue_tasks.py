@@ -86,6 +86,8 @@ def test_more_than_one_group_and_several_users(run: Run, store: Store) -> None:
 
 def test_tasks_that_nothing_here_can_run_are_left_alone_and_named(run: Run, store: Store) -> None:
     unknown, known = store.task(S.FAILED, task_type="REMOVED_TYPE"), store.task(S.FAILED)
+    would = run("requeue_tasks", "--all", "--dry-run")
+    assert "of these it would leave alone 1 task of type REMOVED_TYPE, which nothing here can run. Dry run" in would
     printed = run("requeue_tasks", "--all", "--yes")
     assert printed.strip() == "Requeued 1 task. Left alone 1 task of type REMOVED_TYPE, which nothing here can run."
     assert [store.status(unknown), store.status(known)] == ["FAILED", "QUEUED"]

@@ -22,6 +22,7 @@ class Command(ManyTasksCommand):
     statuses = states.UNFINISHED
     reached = states.TERMINAL
     children = True
+    of_a_batch = "the tasks of a batch are cancelled with it"
 
     async def act(self, db: AsyncDatabase[dict[str, Any]], chosen: Selection) -> str:
         """Cancel, and say what became of the tasks."""

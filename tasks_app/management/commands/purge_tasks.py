@@ -22,7 +22,7 @@ class Command(ManyTasksCommand):
     statuses = states.TERMINAL
     missing_is_reached = True
     by_end = True
-    of_a_batch = "a batch counts as one and goes with all its tasks"
+    of_a_batch = "a batch counts as one and goes with all its tasks, or stays if some of them have not ended, which are cancelled"
 
     async def act(self, db: AsyncDatabase[dict[str, Any]], chosen: Selection) -> str:
         """Purge, and say what had to stay."""

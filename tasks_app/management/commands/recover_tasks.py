@@ -7,6 +7,7 @@ from ainoval import mongo
 from ainoval.commands import ProjectCommand, counted, duration
 from tasks_app import recovery
 from tasks_app.recovery import Damage, Recovered
+from tasks_app.states import TaskStatus
 
 
 class Command(ProjectCommand):
@@ -28,7 +29,11 @@ class Command(ProjectCommand):
             default=duration("0s"),
             help="only leases that ran out longer ago than this (90s, 10m, 36h); without it, all that have run out",
         )
-        parser.add_argument("--mark-failed", action="store_true", help="end the tasks FAILED instead of running them again")
+        parser.add_argument(
+            "--mark-failed",
+            action="store_true",
+            help="end the tasks FAILED instead of running them again (those that were being cancelled become CANCELLED all the same)",
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say what would be recovered")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,10 +52,8 @@ class Command(ProjectCommand):
             self._say(mongo.run(recover()))
 
     def _show(self, damage: Damage, *, mark_failed: bool) -> None:
-        total = sum(damage.lost.values())
-        by_status = f" ({_listed(damage.lost)})" if total else ""
         self.stdout.write(
-            f"Would {'mark failed' if mark_failed else 'recover'} {counted(total, 'task')} of lost workers{by_status}, "
+            f"Would {_of_lost(damage.lost, mark_failed=mark_failed)}, "
             f"end {counted(damage.finished_batches, 'batch', 'batches')}, "
             f"and cancel what is queued of {counted(damage.orphaned_batches, 'ended batch', 'ended batches')}. Dry run: nothing was changed."
         )
@@ -64,6 +67,15 @@ class Command(ProjectCommand):
             f"ended {counted(done.finished_batches, 'batch', 'batches')}; "
             f"cancelled what was queued of {counted(done.orphaned_batches, 'ended batch', 'ended batches')}."
         )
+
+
+def _of_lost(lost: dict[str, int], *, mark_failed: bool) -> str:
+    total = sum(lost.values())
+    if not mark_failed:
+        return f"recover {counted(total, 'task')} of lost workers" + (f" ({_listed(lost)})" if total else "")
+    cancelling = lost.get(TaskStatus.CANCELLING, 0)
+    failed = f"mark failed {counted(total - cancelling, 'task')} of lost workers"
+    return failed + (f", cancel {cancelling:,} that were being cancelled" if cancelling else "")
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -45,6 +45,12 @@ class Command(ManyTasksCommand):
         """Requeue, and say what was left alone."""
         done = await bulk.requeue(db, chosen, priority=self.priority)
         sentence = f"Requeued {counted(done.requeued, 'task')}."
-        for task_type, count in sorted(done.unknown_types.items()):
-            sentence += f" Left alone {counted(count, 'task')} of type {task_type}, which nothing here can run."
-        return sentence
+        return sentence + (f" Left alone {_named(done.unknown_types)}." if done.unknown_types else "")
+
+    async def left_alone(self, db: AsyncDatabase[dict[str, Any]], chosen: Selection) -> str:
+        """Name the types that are not known here."""
+        return _named(await bulk.unknown_types(db, chosen))
+
+
+def _named(unknown_types: dict[str, int]) -> str:
+    return ", ".join(f"{counted(count, 'task')} of type {name}, which nothing here can run" for name, count in sorted(unknown_types.items()))
