@@ -134,6 +134,19 @@ class Environment(BaseModel):
         """The port of the development server on loopback."""
         return self.ainoval_port
 
+    def folder(self, name: str) -> Path:
+        """Return a folder inside of the data folder, made if it is not there.
+
+        Raises:
+            ImproperlyConfigured: It cannot be made.
+        """
+        path = self.data_dir / name
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise _unwritable(self.data_dir, exc) from exc
+        return path
+
     def secret_key(self) -> str:
         """Return DJANGO_SECRET_KEY, or the one generated once and kept in the data folder (mode 0600)."""
         if self.django_secret_key:
@@ -157,10 +170,12 @@ def _kept_secret(path: Path) -> str:
                 return key
             os.sched_yield()
     except OSError as exc:
-        raise ImproperlyConfigured(
-            f"AINOVAL_DATA_DIR={path.parent} cannot be written ({exc.strerror}): choose another folder or set DJANGO_SECRET_KEY"
-        ) from exc
+        raise _unwritable(path.parent, exc) from exc
     raise ImproperlyConfigured(f"{path} is empty: delete it and start again")
+
+
+def _unwritable(folder: Path, error: OSError) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"AINOVAL_DATA_DIR={folder} cannot be written ({error.strerror}): choose another folder")
 
 
 def _line(error: Any) -> str:

@@ -82,7 +82,6 @@ if AINOVAL.database_url:
     if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         DATABASES["default"]["OPTIONS"] = _SQLITE_OPTIONS
 else:
-    AINOVAL.data_dir.mkdir(parents=True, exist_ok=True)
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
@@ -112,8 +111,7 @@ USE_TZ = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
 
 STATIC_URL = "static/"
-STATIC_ROOT = AINOVAL.data_dir / "static"
-STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns of a folder that is not there
+STATIC_ROOT = AINOVAL.folder("static")  # whitenoise warns of one that is not there
 # Served from the installed packages by the application itself: no collectstatic step, no second server, no CDN.
 WHITENOISE_USE_FINDERS = True
 

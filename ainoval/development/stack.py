@@ -65,7 +65,6 @@ class Stack:
 
     def start_server(self, port: int) -> None:
         """Start uvicorn, to listen on this port of the loopback interface."""
-        settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns of a folder that is not there
         options = ("--host", "127.0.0.1", "--port", str(port), "--timeout-graceful-shutdown", str(DRAIN_SECONDS), "--no-access-log")
         self._start("server", ["-m", "uvicorn", "--app-dir", str(settings.BASE_DIR), *options, "ainoval.asgi:application"])
 

@@ -13,6 +13,10 @@ WSGI = ("-c", "import ainoval.wsgi")
 COMMAND = ("manage.py", "list_tasks")
 UNKNOWN = ({"TASKS_FOO": "1"}, "Not started: unknown setting TASKS_FOO: see docs/configuration.md for the names that exist")
 IN_AN_APP = ({"AI_PROVIDER": "openai"}, "Not started: AI_PROVIDER=openai needs OPENAI_API_KEY (any word will do for a server that checks no key).")
+UNWRITABLE = (
+    {"AINOVAL_DATA_DIR": "/dev/null/var", "DJANGO_SECRET_KEY": "any"},
+    "Not started: AINOVAL_DATA_DIR=/dev/null/var cannot be written (Not a directory): choose another folder",
+)
 
 
 def start(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -23,8 +27,8 @@ def start(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]
 
 @pytest.mark.parametrize(
     ("arguments", "mistake", "code"),
-    [(SERVER, UNKNOWN, 3), (SERVER, IN_AN_APP, 3), (WSGI, UNKNOWN, 3), (COMMAND, IN_AN_APP, 1)],
-    ids=["uvicorn", "uvicorn-app", "wsgi", "command-app"],
+    [(SERVER, UNKNOWN, 3), (SERVER, IN_AN_APP, 3), (SERVER, UNWRITABLE, 3), (WSGI, UNKNOWN, 3), (COMMAND, IN_AN_APP, 1), (COMMAND, UNWRITABLE, 1)],
+    ids=["uvicorn", "uvicorn-app", "uvicorn-folder", "wsgi", "command-app", "command-folder"],
 )
 def test_a_wrong_setting_is_one_line_and_an_exit_code(arguments: tuple[str, ...], mistake: tuple[dict[str, str], str], code: int) -> None:
     settings, line = mistake
