@@ -10,7 +10,7 @@ import uuid
 from argparse import ArgumentTypeError
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
@@ -49,7 +49,7 @@ class ProjectCommand(BaseCommand):
 
     example: str = ""
     # Bad settings stop the start anyway; Django's other checks import the whole API, which takes longer than most commands.
-    requires_system_checks = ()
+    requires_system_checks: tuple[str, ...] | Literal["__all__"] = ()
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Return the parser, its help ending with the example."""
@@ -82,6 +82,10 @@ class ProjectCommand(BaseCommand):
             # The reader (`head`) has seen enough. Python would complain once more when it flushes the closed pipe at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
+        except OSError as exc:
+            if exc.filename is None:
+                raise
+            raise CommandError(f"{os.fsdecode(exc.filename)}: {exc.strerror}.") from exc
 
     def print_json(self, value: Any) -> None:
         """Print a value for programs, in whatever encoding the terminal has."""

@@ -2,8 +2,11 @@
 
 import os
 import pty
+import re
+import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from tests.support.tasks import task_document
 pytestmark = pytest.mark.timeout(300)
 
 AWAY = {"MONGODB_URI": "mongodb://alice:her-password@127.0.0.1:9/?directConnection=true&serverSelectionTimeoutMS=200"}
+OURS = {"DJANGO_SETTINGS_MODULE": "ainoval.settings"}  # without the tests' task types, of which a check complains
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,29 @@ def test_with_mongodb_away_there_is_one_line_and_exit_code_1(store: Store, argum
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == ["CommandError: MongoDB cannot be reached at 127.0.0.1:9. Is it running? MONGODB_URI says where it is."]
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [("dev", "--no-demo"), ("demo",)])
+def test_dev_and_demo_with_mongodb_away_end_with_one_line(store: Store, arguments: tuple[str, ...]) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    ended = manage(*arguments, AINOVAL_PORT=str(port), **OURS, **AWAY)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == ["CommandError: MongoDB cannot be reached at 127.0.0.1:9. Is it running? MONGODB_URI says where it is."]
+
+
+def test_a_cluster_without_a_server_of_its_own_to_start_ends_with_one_line(tmp_path: Path) -> None:
+    (tmp_path / "mongod").touch()
+    ended = manage("qcluster", AINOVAL_DATA_DIR=str(tmp_path), **OURS)
+    said = "CommandError: The MongoDB data folder cannot be used: File exists. Set AINOVAL_DATA_DIR to a writable folder.\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", said)
+
+
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "dev.lock").mkdir()
+    ended = manage("dev", AINOVAL_DATA_DIR=str(tmp_path), **OURS)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"CommandError: {tmp_path}/dev.lock: Is a directory.\n")
 
 
 def test_a_command_prints_and_exits_with_0(store: Store) -> None:
@@ -105,11 +132,22 @@ def test_a_cluster_takes_no_name_that_it_could_not_use() -> None:
 
 def test_help_of_every_command_has_an_example() -> None:
     commands: dict[str, list[str]] = {
-        "tasks_app": ["recover_tasks", "requeue_tasks", "cancel_tasks", "purge_tasks", "list_tasks", "task_stats", "ensure_indexes"],
+        "tasks_app": [
+            "recover_tasks",
+            "requeue_tasks",
+            "cancel_tasks",
+            "purge_tasks",
+            "list_tasks",
+            "task_stats",
+            "ensure_indexes",
+            "seed_console",
+            "dev",
+            "demo",
+        ],
         "ainoval.novels": ["import_novel", "export_novel"],
     }
     for app, names in commands.items():
         for name in names:
             command: Any = load_command_class(app, name)
             text = command.create_parser("manage.py", name).format_help()
-            assert f"example:\n  manage.py {name}" in text
+            assert re.search(rf"example:\n  .*manage.py {name}", text)

@@ -4,8 +4,9 @@ import atexit
 import os
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from ainoval.mongod import MongodUnavailable
 from tasks_app.checks import TAG
 from tasks_app.worker.cluster import TaskCluster
 
@@ -25,4 +26,7 @@ class Command(BaseCommand):
         os._exit(0)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        TaskCluster().run()
+        try:
+            TaskCluster().run()
+        except MongodUnavailable as exc:
+            raise CommandError(exc.message) from exc
