@@ -1,8 +1,13 @@
 """The app: at start, task types are discovered and the settings that depend on each other are checked."""
 
-from django.apps import AppConfig
-from django.utils.module_loading import autodiscover_modules
+import pkgutil
+from importlib import import_module
+
+from django.apps import AppConfig, apps
+from django.utils.module_loading import module_has_submodule
 from django.utils.translation import gettext_lazy as _
+
+EXECUTABLES = "executables"
 
 
 class TasksAppConfig(AppConfig):
@@ -13,7 +18,16 @@ class TasksAppConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Import every `executables` package of the installed apps, and our checks."""
+        """Import the task types of all installed apps, and our checks."""
         from tasks_app import checks  # noqa: F401
 
-        autodiscover_modules("executables")
+        discover()
+
+
+def discover() -> None:
+    """Import `executables` of every installed app: a module, or a package with each module in it."""
+    for app in apps.get_app_configs():
+        if app.module is not None and module_has_submodule(app.module, EXECUTABLES):
+            package = import_module(f"{app.name}.{EXECUTABLES}")
+            for module in pkgutil.iter_modules(getattr(package, "__path__", ()), f"{package.__name__}."):
+                import_module(module.name)

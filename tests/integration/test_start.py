@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +47,29 @@ def test_what_our_checks_refuse_starts_no_server() -> None:
 def test_a_server_of_many_processes_gives_up_instead_of_starting_them_for_ever() -> None:
     ended = start(*SERVER, "--workers", "2", "--log-level", "critical", TASKS_FOO="1")
     assert {*ended.stderr.splitlines()} == {"Not started: unknown setting TASKS_FOO: see docs/configuration.md for the names that exist"}
+
+
+TYPE_OF_AN_APP = """
+from tasks_app.executable import NoParameters, TaskContext, TaskExecutable
+from tasks_app.registry import register
+
+
+@register
+class CountStock(TaskExecutable[NoParameters, NoParameters]):
+    task_type = "COUNT_STOCK"
+
+    async def execute(self, parameters: NoParameters, ctx: TaskContext) -> NoParameters:
+        return NoParameters()
+"""
+
+
+def test_the_task_types_of_another_app_are_found_in_every_module_of_its_package(tmp_path: Path) -> None:
+    package = tmp_path / "shop" / "executables"
+    package.mkdir(parents=True)
+    for folder in (package.parent, package):
+        (folder / "__init__.py").touch()
+    (package / "count_stock.py").write_text(TYPE_OF_AN_APP)
+    (tmp_path / "shop_settings.py").write_text("from ainoval.settings import *\nINSTALLED_APPS = [*INSTALLED_APPS, 'shop']\n")
+    known = "import django; django.setup(); from tasks_app import registry; print(*registry.known_types())"
+    ended = start("-c", known, PYTHONPATH=str(tmp_path), DJANGO_SETTINGS_MODULE="shop_settings")
+    assert "COUNT_STOCK" in ended.stdout.split(), ended.stderr
