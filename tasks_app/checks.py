@@ -38,3 +38,12 @@ def time_outs_are_in_seconds(**_: Any) -> list[CheckMessage]:
         for e in registry.all_types()
         if e.timeout.total_seconds() < 1
     ]
+
+
+@register(TAG)
+def task_types_are_registered(**_: Any) -> list[CheckMessage]:
+    """A class that names a task type is meant to be one."""
+    return [
+        Warning(f"{path} names a task type and is not registered", hint="put @register (of tasks_app.registry) above the class", id="tasks_app.W002")
+        for path in registry.unregistered()
+    ]

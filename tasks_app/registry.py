@@ -1,7 +1,8 @@
-"""Where task types are looked up. Every module in `executables/` of an installed app is imported at start; `@register` does the rest."""
+"""Where task types are looked up. Every module in `executables/` of an installed app is imported at start (`apps`); `@register` does the rest."""
 
 import inspect
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from tasks_app.conf import MAX_PRIORITY, MIN_PRIORITY
 from tasks_app.errors import PermanentFailure, UnknownTaskType
 from tasks_app.executable import TaskExecutable, TaskModel
+from tasks_app.retry import RetryPolicy
 
 AnyExecutable = TaskExecutable[Any, Any]
 C = TypeVar("C", bound=type[AnyExecutable])
@@ -28,31 +30,55 @@ def register(cls: C) -> C:
         ImproperlyConfigured: The class is incomplete, or a name is taken: two types under one name would run each other's tasks.
     """
     if mistake := _mistake(cls):
-        raise ImproperlyConfigured(f"{cls.__qualname__}{mistake}")
+        raise ImproperlyConfigured(f"{_path(cls)}{mistake}")
     cls.runs_in_thread = not inspect.iscoroutinefunction(cls.execute)
     executable = cls()
     for name in (cls.task_type, *cls.aliases):
         other = _by_name.get(name)
-        if other is not None and type(other).__qualname__ + type(other).__module__ != cls.__qualname__ + cls.__module__:
-            raise ImproperlyConfigured(f"task type {name} is registered twice: {type(other).__qualname__} and {cls.__qualname__}")
+        if other is not None and _path(type(other)) != _path(cls):
+            raise ImproperlyConfigured(f"task type {name} is registered twice: {_path(type(other))} and {_path(cls)}")
         _by_name[name] = executable
     _types[cls.task_type] = executable
     return cls
 
 
+def _path(cls: type[AnyExecutable]) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
 def _mistake(cls: type[AnyExecutable]) -> str | None:
-    for attribute in ("task_type", "Parameters", "Result"):
-        if not hasattr(cls, attribute):
-            return f" lacks {attribute}: derive it from TaskExecutable[Parameters, Result]"
+    if not hasattr(cls, "Parameters") or not hasattr(cls, "Result"):
+        return ": derive it from TaskExecutable[Parameters, Result], both of them subclasses of TaskModel"
+    if not hasattr(cls, "task_type"):
+        return " has no task_type"
+    return _mistaken_method(cls) or _mistaken_attribute(cls)
+
+
+def _mistaken_method(cls: type[AnyExecutable]) -> str | None:
     if cls.execute is TaskExecutable.execute:
         return " has no execute()"
+    try:
+        inspect.signature(cls.execute).bind(None, None, None)
+    except TypeError:
+        return ".execute() must take self, parameters and ctx"
+    for name, is_async in (("check", True), ("apply", True), ("resource", False), ("collect", False)):
+        if inspect.iscoroutinefunction(getattr(cls, name)) != is_async:
+            return f".{name}() must be `{'async def' if is_async else 'def'}`"
+    return None
+
+
+def _mistaken_attribute(cls: type[AnyExecutable]) -> str | None:
     if not isinstance(cls.aliases, tuple):
         return f".aliases must be a tuple, not {cls.aliases!r}"
     for name in (cls.task_type, *cls.aliases):
-        if not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             return f": names of task types are in UPPER_SNAKE_CASE, not {name!r}"
     if not isinstance(cls.timeout, timedelta) or cls.timeout <= timedelta():
         return f".timeout must be a timedelta above zero, not {cls.timeout!r}"
+    if not isinstance(cls.retry, RetryPolicy):
+        return f".retry must be a RetryPolicy, not {cls.retry!r}"
+    if not isinstance(cls.max_running, int) or cls.max_running < 0:
+        return f".max_running must be an integer from 0, not {cls.max_running!r}"
     if cls.priority not in range(MIN_PRIORITY, MAX_PRIORITY + 1):
         return f".priority must be an integer from {MIN_PRIORITY} to {MAX_PRIORITY}, not {cls.priority!r}"
     return None
@@ -113,6 +139,18 @@ def known_types() -> list[str]:
 def all_types() -> list[AnyExecutable]:
     """Return the task types, sorted by name."""
     return [_types[name] for name in sorted(_types)]
+
+
+def unregistered() -> list[str]:
+    """Return the paths of classes that name a task type and are not registered: nothing else would tell who forgot `@register`."""
+    known = {type(executable) for executable in _types.values()}
+    return sorted(_path(cls) for cls in _descendants(TaskExecutable) if "task_type" in vars(cls) and cls not in known)
+
+
+def _descendants(cls: type[AnyExecutable]) -> Iterator[type[AnyExecutable]]:
+    for child in cls.__subclasses__():
+        yield child
+        yield from _descendants(child)
 
 
 def run_once_types() -> list[str]:

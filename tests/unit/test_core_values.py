@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from pydantic import BaseModel
 
 from ainoval import index_check, logs
 from ainoval.env import Environment, read_environment
 from ainoval.errors import WorkError
 from ainoval.novels.errors import SceneNotFound
-from tasks_app import registry
+from tasks_app import checks, registry
 from tasks_app.documents import TASKS, BackgroundTask
 from tasks_app.errors import PermanentFailure, RetryLater, UnknownTaskType
 from tasks_app.executable import NoParameters, TaskExecutable
@@ -134,7 +135,7 @@ def test_a_second_class_under_one_name_stops_the_start() -> None:
     class Second(First):
         """Another."""
 
-    with registered(First), pytest.raises(ImproperlyConfigured, match="registered twice"):
+    with registered(First), pytest.raises(ImproperlyConfigured, match=r"UNIT_ONE is registered twice: .*test_core_values\.First and .*Second"):
         registry.register(Second)
 
 
@@ -147,7 +148,13 @@ def test_a_second_class_under_one_name_stops_the_start() -> None:
         ({"aliases": "OLD"}, "aliases must be a tuple"),
         ({"aliases": ("old-name",)}, "UPPER_SNAKE_CASE, not 'old-name'"),
         ({"task_type": "Mixed_Case"}, "UPPER_SNAKE_CASE, not 'Mixed_Case'"),
+        ({"task_type": 7}, "UPPER_SNAKE_CASE, not 7"),
+        ({"retry": 3}, "retry must be a RetryPolicy, not 3"),
+        ({"max_running": None}, "max_running must be an integer from 0, not None"),
         ({"execute": TaskExecutable.execute}, "has no execute()"),
+        ({"execute": lambda self, parameters: None}, ".execute() must take self, parameters and ctx"),
+        ({"check": lambda self, parameters, user_id, services: None}, ".check() must be `async def`"),
+        ({"resource": TaskExecutable.check}, ".resource() must be `def`"),
     ],
 )
 def test_a_class_with_a_mistake_stops_the_start_and_is_not_registered(attributes: dict[str, Any], words: str) -> None:
@@ -157,6 +164,32 @@ def test_a_class_with_a_mistake_stops_the_start_and_is_not_registered(attributes
         registry.register(mistaken)
 
     assert not {"TEST_MISTAKEN", "OLD", "O"} & set(registry.known_types())
+
+
+def test_a_class_that_nobody_has_registered_is_warned_of() -> None:
+    class Forgotten(First):
+        task_type = "TEST_FORGOTTEN"
+
+    with registered(First):
+        found = [warning.msg for warning in checks.task_types_are_registered() if __name__ in warning.msg]
+    assert f"{__name__}.{Forgotten.__qualname__} names a task type and is not registered" in found
+    assert f"{__name__}.First names a task type and is not registered" not in found
+
+
+class Plain(BaseModel):
+    """Not a TaskModel."""
+
+
+def test_models_of_another_base_and_a_missing_name_are_told_apart() -> None:
+    class WithPlainModels(TaskExecutable[Plain, Plain]):  # type: ignore[type-var]
+        task_type = "TEST_PLAIN"
+
+    class WithoutName(TaskExecutable[NoParameters, NoParameters]):
+        """As it is forgotten."""
+
+    for mistaken, words in [(WithPlainModels, "both of them subclasses of TaskModel"), (WithoutName, "WithoutName has no task_type")]:
+        with pytest.raises(ImproperlyConfigured, match=words):
+            registry.register(mistaken)
 
 
 def test_the_four_types_of_the_project_are_discovered() -> None:
