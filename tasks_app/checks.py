@@ -1,4 +1,4 @@
-"""System checks: settings that contradict the task types, found at start and not in the night."""
+"""System checks: settings that contradict the task types, and task types that are none yet, found at start and not in the night."""
 
 from typing import Any
 

@@ -64,6 +64,15 @@ def test_the_folders_of_tests_are_named_in_both_readmes_and_in_contributing() ->
     assert len(chinese) == len(kinds)
 
 
+@pytest.mark.parametrize("package", ["ainoval", "tasks_app"])
+def test_the_module_map_names_every_module(package: str) -> None:
+    drawn = next(block.text for block in page("docs/architecture.md").blocks if block.text.startswith("ainoval/"))
+    part = re.split(r"\n(?=tasks_app/)", drawn)[package == "tasks_app"]
+    named = {name for line in part.splitlines() for name in re.findall(r"\w+", re.split(r" {2,}", line.strip())[0])}
+    inside = {path.stem for path in (ROOT / package).iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert inside - {"__init__", "migrations"} - named == set()
+
+
 def test_the_lines_of_layers_are_those_that_the_lint_checks() -> None:
     contracts = configparser.ConfigParser()
     contracts.read(ROOT / ".importlinter")
