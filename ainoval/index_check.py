@@ -49,11 +49,6 @@ class Comparison:
     different: list[tuple[Index, Index]] = field(default_factory=list)
     extra: list[Index] = field(default_factory=list)
 
-    @property
-    def agrees(self) -> bool:
-        """Whether nothing differs."""
-        return not (self.missing or self.different or self.extra)
-
 
 def declared() -> dict[str, list[Index]]:
     """Return the declared indexes of each collection."""

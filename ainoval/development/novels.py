@@ -1,13 +1,12 @@
 """Novels for the demonstration: the two samples, or a file of one's own."""
 
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from ainoval.development.client import Api, ApiError
 from ainoval.novels.importing import parse_novel
-
-LARGEST_FILE_BYTES = 20 * 1024 * 1024
+from ainoval.novels.limits import IMPORT_FILE_BYTES
+from ainoval.novels.samples import SAMPLES, read_sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +47,7 @@ class Scene:
 
 def samples() -> list[NovelFile]:
     """Return the novels that come with this project: one Chinese, one English."""
-    folder = resources.files("ainoval.novels").joinpath("samples")
-    files = sorted((entry for entry in folder.iterdir() if entry.name.endswith((".txt", ".md", ".epub"))), key=lambda entry: entry.name)
-    return [NovelFile(entry.name, entry.read_bytes()) for entry in files]
+    return [NovelFile(name, read_sample(name)) for name in SAMPLES]
 
 
 def read_file(path: Path) -> NovelFile:
@@ -60,8 +57,8 @@ def read_file(path: Path) -> NovelFile:
         ApiError: It cannot be read, or no server would take it.
     """
     try:
-        if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise ApiError(f"{path} is larger than {LARGEST_FILE_BYTES >> 20} MiB: split it.")
+        if path.stat().st_size > IMPORT_FILE_BYTES:
+            raise ApiError(f"{path} is larger than {IMPORT_FILE_BYTES >> 20} MiB: split it.")
         return NovelFile(path.name, path.read_bytes())
     except OSError as exc:
         raise ApiError(f"{path} cannot be read: {exc.strerror}.") from exc
