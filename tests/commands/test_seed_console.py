@@ -185,3 +185,8 @@ def test_too_small_a_database_is_refused(run: Run) -> None:
 def test_without_tasks_and_without_beat_there_is_nothing_to_do(run: Run, store: Store) -> None:
     with pytest.raises(CommandError, match="Nothing to do: --tasks 0 needs --beat"):
         run("seed_console", "--tasks", "0")
+
+
+def test_without_seeded_workers_none_are_said_to_report(run: Run, store: Store) -> None:
+    with pytest.raises(CommandError, match="There are no seeded workers here"):
+        run("seed_console", "--tasks", "0", "--beat")

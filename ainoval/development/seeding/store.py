@@ -72,9 +72,9 @@ async def seed(db: AsyncDatabase[Json], plan: Plan, owners: list[User], told: Ca
     return Seeded(stored, plan.parents, novels, scenes, sum(live.held), dict(live.by_type))
 
 
-async def beat(db: AsyncDatabase[Json]) -> None:
-    """Let the seeded workers report once more, as living ones do every two seconds."""
-    await db[WORKERS].update_many({"cluster": CLUSTER}, BEAT)
+async def beat(db: AsyncDatabase[Json]) -> int:
+    """Let the seeded workers report once more, as living ones do every two seconds; return how many there are."""
+    return (await db[WORKERS].update_many({"cluster": CLUSTER}, BEAT)).matched_count
 
 
 async def _store_library(db: AsyncDatabase[Json], rng: random.Random, owners: list[User], plan: Plan) -> tuple[list[Writer], int, int]:

@@ -2,6 +2,7 @@
 
 import time
 from argparse import ArgumentParser
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,7 +47,6 @@ class Command(ProjectCommand):
         if options["tasks"]:
             self._seed(options)
         if options["beat"]:
-            self.stdout.write("The seeded workers report until Ctrl-C.")
             self._beat()
 
     def _seed(self, options: dict[str, Any]) -> None:
@@ -83,9 +83,13 @@ class Command(ProjectCommand):
             self.stdout.flush()
 
     def _beat(self) -> None:
-        while True:
-            mongo.run(_report())
-            time.sleep(BEAT_SECONDS)
+        with suppress(KeyboardInterrupt):  # how it is meant to end
+            if mongo.run(_report()):
+                self.stdout.write("The seeded workers report until Ctrl-C.")
+                self.stdout.flush()
+            while mongo.run(_report()):
+                time.sleep(BEAT_SECONDS)
+            raise CommandError("There are no seeded workers here; those that were silent for a day are forgotten. Seed another database.")
 
 
 async def _holds_tasks() -> bool:
@@ -96,5 +100,5 @@ async def _fill(plan: Plan, owners: list[Any], told: Any) -> store.Seeded:
     return await store.seed(mongo.database(), plan, owners, told)
 
 
-async def _report() -> None:
-    await store.beat(mongo.database())
+async def _report() -> int:
+    return await store.beat(mongo.database())
