@@ -1,5 +1,6 @@
 """What of a child's log a person at the terminal should see: each warning and error, in one line; the rest stays in the file."""
 
+import ast
 import json
 import re
 import time
@@ -12,6 +13,8 @@ QUIET_SECONDS = 10.0
 _OURS = re.compile(r"^\S+Z \[(?P<level>warning|error|critical)\s*\] (?P<event>.*?)(?:\s+\[(?P<logger>[\w.-]+)\])?(?P<more>(?: \S+=.*)?)$")
 _UVICORN = re.compile(r"^(?P<level>WARNING|ERROR|CRITICAL):\s+(?P<event>.*)$")
 _WHERE = re.compile(r" ran_on=\S+")
+_TRACEBACK = re.compile(r"""(?<= )traceback=(None|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*") ?""")
+_KIND = re.compile(r" (?:task_type|code)=\S+")
 _LEVELS = ("warning", "error", "critical")
 
 
@@ -29,7 +32,7 @@ class LogReader:
         self._shown: dict[str, float] = {}
 
     def complaints(self) -> list[str]:
-        """Return the new warnings and errors; one that repeats itself is quiet for ten seconds."""
+        """Return the new warnings and errors; one that repeats itself (of one task type, with one code) is quiet for ten seconds."""
         with self.path.open("rb") as file:
             file.seek(self._offset)
             new = file.read()
@@ -47,7 +50,7 @@ class LogReader:
             return [line.rstrip() for line in deque(file, lines)]
 
     def _is_news(self, complaint: str) -> bool:
-        kind, now = complaint.split("=")[0], time.monotonic()
+        kind, now = complaint.split("=")[0] + "".join(_KIND.findall(complaint)), time.monotonic()
         is_news = now - self._shown.get(kind, float("-inf")) > QUIET_SECONDS
         if is_news:
             self._shown[kind] = now
@@ -59,7 +62,7 @@ def complaint_in(line: str) -> str | None:
     if line.startswith("{"):
         return _json_complaint(line)
     if match := _OURS.match(line):
-        level, event, logger, more = match["level"], match["event"], match["logger"], _WHERE.sub("", match["more"])
+        level, event, logger, more = match["level"], match["event"], match["logger"], _TRACEBACK.sub(_in_text, _WHERE.sub("", match["more"]))
     elif match := _UVICORN.match(line):
         level, event, logger, more = match["level"].lower(), match["event"], "uvicorn", ""
     else:
@@ -75,8 +78,19 @@ def _json_complaint(line: str) -> str | None:
     level = entry.pop("level", None)
     if level not in _LEVELS:
         return None
-    event, logger = str(entry.pop("event", "")), str(entry.pop("logger", ""))
+    event, logger, traceback = str(entry.pop("event", "")), str(entry.pop("logger", "")), entry.pop("traceback", None)
+    if isinstance(traceback, str):
+        entry["raised"] = _raised(traceback)
     return _complaint(level, event, logger, " ".join(f"{k}={v}" for k, v in entry.items() if k not in ("timestamp", "ran_on", "exception")))
+
+
+def _in_text(match: re.Match[str]) -> str:
+    return "" if match[1] == "None" else f"raised={_raised(ast.literal_eval(match[1]))} "
+
+
+def _raised(traceback: str) -> str:
+    """Return what was raised: the last line, where the first ones would fill the terminal."""
+    return (traceback.strip().splitlines() or ["?"])[-1]
 
 
 def _complaint(level: str, event: str, logger: str, more: str) -> str | None:
