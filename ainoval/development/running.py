@@ -9,6 +9,7 @@ from contextlib import suppress
 from django.conf import settings
 
 from ainoval import mongo, mongod
+from ainoval.commands import counted
 from ainoval.development.client import Api, ApiError
 from ainoval.development.novels import Novel, find_or_import, read_scenes, samples
 from ainoval.development.preparation import only_one, prepare_databases, prepare_users, release
@@ -67,13 +68,13 @@ def _serve(screen: Screen, stack: Stack, passwords: Mapping[str, str], *, demo: 
     env, url = settings.AINOVAL, local_url(settings.AINOVAL.port)
     migrations = prepare_databases()
     screen.fact("MongoDB", "yours (MONGODB_URI)" if env.mongodb_uri else f"its own, in {env.data_dir / 'mongod'}")
-    screen.fact("Tables", f"{migrations} migrations applied" if migrations else "up to date")
+    screen.fact("Tables", f"{counted(migrations, 'migration')} applied" if migrations else "up to date")
     stack.start_server(env.port)
     stack.start_workers()
     logins = prepare_users(ROLES, passwords)  # hashing takes a while, and so does the children's start
     stack.wait_ready(url)
     screen.fact("Server", url)
-    screen.fact("Workers", f"{env.tasks_workers} processes")
+    screen.fact("Workers", counted(env.tasks_workers, "process", "processes"))
     screen.fact("Logs", f"{env.data_dir / 'logs'} (warnings and errors are shown here, too)")
 
     def check() -> None:
