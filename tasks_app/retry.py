@@ -23,6 +23,8 @@ class RetryPolicy:
     max_delay: timedelta = timedelta(minutes=5)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.first_delay, timedelta) or not isinstance(self.max_delay, timedelta):
+            raise TypeError("first_delay and max_delay are timedeltas, not numbers")
         if self.max_attempts < 1:
             raise ValueError("max_attempts must be at least 1")
         if not timedelta(0) <= self.first_delay <= self.max_delay:

@@ -67,6 +67,11 @@ def test_the_bound_of_the_backoff_doubles_up_to_its_limit_and_the_delay_lies_bel
     assert 0.0 <= min(delays) < 1.0 < 3.0 < max(delays) <= 4.0
 
 
+def test_delays_in_bare_seconds_are_refused_in_words() -> None:
+    with pytest.raises(TypeError, match="timedeltas, not numbers"):
+        RetryPolicy(first_delay=5, max_delay=60)  # type: ignore[arg-type]
+
+
 def decided(error: BaseException, attempt: int = 1, waited: float = 0.0) -> Decision:
     return decide(error, attempt=attempt, policy=POLICY, waited_seconds=waited, max_wait_seconds=3600.0, rng=random.Random(1))
 
