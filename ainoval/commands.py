@@ -28,6 +28,8 @@ from ainoval.mongod import MongodUnavailable
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PIPE_WIDTH = 200
 EXAMPLE = "example:\n"
+# What the server says of a `hint`; its first line would be the search.
+_NO_SUCH_INDEX = "hint provided does not correspond to an existing index"
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"([0-9]{1,12})([smhdw])")
 _LONGEST_SECONDS = 36_500 * 86_400
@@ -69,6 +71,8 @@ class ProjectCommand(BaseCommand):
         except mongo.UNAVAILABLE as exc:
             raise CommandError(f"MongoDB cannot be reached at {_mongodb_hosts()}. Is it running? MONGODB_URI says where it is.") from exc
         except PyMongoError as exc:
+            if _NO_SUCH_INDEX in str(exc):
+                raise CommandError("MongoDB lacks an index that tasks are searched by. Run `manage.py ensure_indexes`.") from exc
             raise CommandError(f"MongoDB refused: {_first_line(exc)}") from exc
         except DatabaseError as exc:
             raise CommandError(f"Django's database refused: {_first_line(exc)}. Has `manage.py migrate` been run?") from exc

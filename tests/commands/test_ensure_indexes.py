@@ -8,6 +8,7 @@ from django.core.management.base import CommandError
 
 from ainoval import index_check, mongo
 from tasks_app.documents import TASKS
+from tests.commands.conftest import Store
 from tests.support.databases import own_database
 
 Run = Callable[..., str]
@@ -92,3 +93,11 @@ def test_an_index_of_an_earlier_version_can_be_dropped_and_is_made_anew(run: Run
     assert index_check.drop_different(mongo.sync_database()) == []
     run("ensure_indexes")
     assert list(tasks.index_information()["active"]["key"])[:3] == [("status", 1), ("lease.owner", 1), ("lease.expiresAt", 1)]
+
+
+@pytest.mark.parametrize("arguments", [("list_tasks",), ("cancel_tasks", "--all", "--dry-run"), ("task_stats",), ("recover_tasks",)])
+def test_a_command_that_lacks_an_index_names_the_remedy(run: Run, store: Store, arguments: tuple[str, ...]) -> None:
+    store.task()
+    mongo.sync_database()[TASKS].drop_indexes()
+    with pytest.raises(CommandError, match=r"MongoDB lacks an index that tasks are searched by\. Run `manage.py ensure_indexes`\."):
+        run(*arguments)
