@@ -6,9 +6,9 @@ from typing import Final
 
 from django.utils.translation import gettext as _
 
-from tasks_app.admin.filters import QUALIFIERS
+from tasks_app.admin.filters import MAX_IDS, QUALIFIERS
 
-MAX_LENGTH: Final = 1_000
+MAX_LENGTH: Final = 16_000  # room for MAX_IDS ids beside all the others
 _WORD: Final = re.compile(r'(?:(?P<name>[^\s:"]+):)?(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"]\S*)|(?P<empty>(?<=:)(?=\s|$)))')
 # Other words for the same.
 _ALIASES: Final = {"novel": "about", "scene": "about", "batch": "parent", "owner": "user", "code": "error", "age": "created"}
@@ -32,7 +32,11 @@ class Search:
 def parse(text: str) -> Search:
     """Take a text apart. Whatever is typed, this returns: problems are told, not raised."""
     search = Search()
-    for match in _WORD.finditer(text[:MAX_LENGTH]):
+    if len(text) > MAX_LENGTH:
+        # Cut off, it would ask for more than was asked for.
+        search.problems.append(_("A search can have %(limit)d characters.") % {"limit": MAX_LENGTH})
+        return search
+    for match in _WORD.finditer(text.replace("\0", "")):  # NUL: PostgreSQL refuses it even in a comparison
         name, value = match["name"], _value(match)
         if name is None:
             if value:  # there is an empty one after a value that ends with a colon
@@ -48,6 +52,9 @@ def parse(text: str) -> Search:
             search.problems.append(_("“%(name)s:” is given twice.") % {"name": name})
         else:
             search.values[qualifier] = value
+    if len(search.words) > MAX_IDS:
+        search.problems.append(_("At most %(limit)d ids at once.") % {"limit": MAX_IDS})
+        search.words.clear()  # each of them would be looked up
     return search
 
 

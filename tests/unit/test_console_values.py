@@ -70,6 +70,21 @@ def test_a_search_that_cannot_be_understood_says_why(text: str, said: str) -> No
     assert said in " ".join(qualifiers.parse(text).problems)
 
 
+def test_a_search_that_is_too_long_is_refused_and_never_cut() -> None:
+    ids = [f"{number:024x}" for number in range(200)]
+    search = qualifiers.parse(f"id:{','.join(ids)} status:failed")
+    assert search.problems == [] and search.values == {"id": ",".join(ids), "status": "failed"}
+    long = qualifiers.parse("user:" + "x" * qualifiers.MAX_LENGTH + " status:failed")
+    assert (long.values, long.words) == ({}, []) and "A search can have" in long.problems[0]
+    many = qualifiers.parse(" ".join(ids) + " another")
+    assert many.words == [] and "At most 200 ids" in many.problems[0]
+
+
+def test_what_no_database_takes_is_left_out_of_a_search() -> None:
+    search = qualifiers.parse("ali\0ce error:\0it_broke")
+    assert (search.words, search.values, search.problems) == (["alice"], {"error": "it_broke"}, [])
+
+
 @given(st.text(max_size=60))
 def test_no_search_raises(text: str) -> None:
     search = qualifiers.parse(text)
