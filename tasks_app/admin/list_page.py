@@ -126,10 +126,12 @@ def _search(request: HttpRequest, text: str) -> HttpResponse:
         name = mongo.run(_meaning(word)) or ("user" if people.find_user_id(word) else None)
         if name is None:
             problems.append(_("“%(word)s” is no task, novel, scene or user. Names and ids are looked for; texts are not.") % {"word": word})
-        elif name == "id" and len(search.words) == 1 and not values:
+        elif name == "id" and len(search.words) == 1 and not values and not problems:
             return HttpResponseRedirect(address_of(word))
+        elif name == "id" and name in values:
+            values[name] += f",{word}"
         elif values.get(name, word) != word:
-            values[name] = f"{values[name]},{word}" if name == "id" else word
+            problems.append(_("“%(name)s:” is given twice.") % {"name": name})
         else:
             values[name] = word
     state = ListState.of(values)

@@ -241,9 +241,19 @@ def test_a_bare_word_is_looked_up(client: Any, store: Store, alice: Any) -> None
     assert client.get(LIST, {"q": ""})["Location"] == LIST
 
 
+def test_words_that_contradict_each_other_list_nothing(client: Any, store: Store, alice: Any, bob: Any) -> None:
+    _novel, scenes = novel_of(alice, scenes=2)
+    store(user=str(bob.pk), parameters={"sceneId": scenes[1]})
+    for text in ("alice bob", "user:alice bob", " ".join(scenes), f"about:{scenes[0]} {scenes[1]}"):
+        answer = client.get(LIST, {"q": text})
+        assert answer.status_code == 200 and "is given twice" in answer.content.decode()
+        assert answer.context["rows"] == []
+
+
 def test_a_search_that_makes_no_sense_is_explained_and_kept_in_the_box(client: Any, store: Store) -> None:
-    store()
-    for text, said in (("colour:red", "There is no qualifier"), ("rainbow", "is no task, novel, scene or user"), ("status:x created:y", "There is no status")):
+    task = store()
+    wrong = [("colour:red", "There is no qualifier"), ("rainbow", "is no task, novel, scene or user"), ("status:x created:y", "There is no status")]
+    for text, said in [*wrong, (f"colour:red {task['_id']}", "There is no qualifier")]:
         answer = client.get(LIST, {"q": text})
         page = answer.content.decode()
         assert answer.status_code == 200 and said in page and f'value="{text}"' in page
