@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
 
 from ainoval import moments
 from ainoval.ids import new_id
@@ -39,6 +40,12 @@ class BulkActionNotFound(TaskError):
     code = "bulk_action_not_found"
 
 
+class AskedAlready(TaskError):
+    """There is such an action: it was asked for by the same form."""
+
+    code = "asked_already"
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What somebody asks for.
@@ -61,11 +68,18 @@ class Wanted:
     expected_exact: bool
 
 
-async def create(db: AsyncDatabase[Json], wanted: Wanted) -> Json:
-    """Store an action that nobody works on yet."""
+async def create(db: AsyncDatabase[Json], wanted: Wanted, *, action_id: str | None = None) -> Json:
+    """Store an action that nobody works on yet.
+
+    Args:
+        action_id: One that is derived from what was asked for, so that the same asked twice is one action; None for an id of its own.
+
+    Raises:
+        AskedAlready: There is an action with this id.
+    """
     now = moments.now()
     document: Json = {
-        "_id": new_id(),
+        "_id": action_id or new_id(),
         "action": wanted.action,
         "userId": wanted.user_id,
         "username": wanted.username,
@@ -85,7 +99,10 @@ async def create(db: AsyncDatabase[Json], wanted: Wanted) -> Json:
         "handedOutAt": now,
         "outcome": None,
     }
-    await db[BULK_ACTIONS].insert_one(document)
+    try:
+        await db[BULK_ACTIONS].insert_one(document)
+    except DuplicateKeyError:
+        raise AskedAlready from None
     log.info("bulk_action_asked", bulk_action=document["_id"], action=wanted.action, staff_id=wanted.user_id, expected=wanted.expected)
     return document
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -12,6 +12,7 @@ from pymongo.errors import ExecutionTimeout
 
 from ainoval import mongo
 from ainoval.accounts.models import User
+from ainoval.ids import derived_id
 from tasks_app import bulk, bulk_actions, bulk_run
 from tasks_app.admin import audit, resolving
 from tasks_app.admin.actions import Action
@@ -22,11 +23,9 @@ from tasks_app.admin.guard import acting_user, render
 from tasks_app.admin.resolving import Asked, Resolved
 from tasks_app.admin.rows import list_address
 from tasks_app.admin.words import number, status_look, tasks_counted
-from tasks_app.bulk_actions import Wanted
+from tasks_app.bulk_actions import AskedAlready, Wanted
 from tasks_app.selection import Selection
 from tasks_app.states import TaskStatus
-
-Json = dict[str, Any]
 
 COUNT_MILLISECONDS: Final = 3_000
 
@@ -62,6 +61,10 @@ def ask_for_all(request: HttpRequest, action: Action, state: ListState) -> HttpR
     state = state.first_page()
     back = HttpResponseRedirect(list_address(state.query_string()))
     asked_at = _asked_at(request)
+    action_id = derived_id("bulk action", str(acting_user(request).pk), action.name, state.query_string(), asked_at.isoformat())
+    confirmed = request.POST.get("confirmed") == "yes"
+    if confirmed and mongo.run(_is_known(action_id)):
+        return _asked_already(request, action_id)
     resolved, plan = mongo.run(_plan(action, resolving.ask(state), asked_at))
     if resolved.problems:
         for problem in resolved.problems:
@@ -70,8 +73,10 @@ def ask_for_all(request: HttpRequest, action: Action, state: ListState) -> HttpR
     if plan is None or not plan.total:
         messages.warning(request, _("None of the tasks that match can be changed by this."))
         return back
-    if request.POST.get("confirmed") != "yes":
-        return _confirmation(request, action, state, plan, asked_at)
+    return _hand_in(request, action, state, plan, action_id) if confirmed else _confirmation(request, action, state, plan, asked_at)
+
+
+def _hand_in(request: HttpRequest, action: Action, state: ListState, plan: Plan, action_id: str) -> HttpResponse:
     user: User = acting_user(request)
     wanted = Wanted(
         action=action.name,
@@ -84,10 +89,19 @@ def ask_for_all(request: HttpRequest, action: Action, state: ListState) -> HttpR
         expected=plan.total,
         expected_exact=plan.exact,
     )
-    stored = mongo.run(_create(wanted))
-    audit.record_bulk(user, action, stored["_id"], expected=exactly(plan.total, plan.exact), filtered=wanted.filter, reason=wanted.reason)
-    bulk_run.hand_out(stored["_id"])
-    return HttpResponseRedirect(reverse(PAGE, args=[stored["_id"]]))
+    try:
+        mongo.run(_create(wanted, action_id))
+    except AskedAlready:
+        return _asked_already(request, action_id)
+    audit.record_bulk(user, action, action_id, expected=exactly(plan.total, plan.exact), filtered=wanted.filter, reason=wanted.reason)
+    bulk_run.hand_out(action_id)
+    return HttpResponseRedirect(reverse(PAGE, args=[action_id]))
+
+
+def _asked_already(request: HttpRequest, action_id: str) -> HttpResponse:
+    """Lead to the action that a form has begun before: a second click, or a form that was sent again, begins no second one beside it."""
+    messages.warning(request, _("This was asked for already: here it is."))
+    return HttpResponseRedirect(reverse(PAGE, args=[action_id]))
 
 
 def _asked_at(request: HttpRequest) -> datetime:
@@ -113,8 +127,12 @@ async def _plan(action: Action, asked: Asked, asked_at: datetime) -> tuple[Resol
     return resolved, Plan(selection, counts)
 
 
-async def _create(wanted: Wanted) -> Json:
-    return await bulk_actions.create(mongo.database(), wanted)
+async def _is_known(action_id: str) -> bool:
+    return bool(await bulk_actions.by_ids(mongo.database(), [action_id]))
+
+
+async def _create(wanted: Wanted, action_id: str) -> None:
+    await bulk_actions.create(mongo.database(), wanted, action_id=action_id)
 
 
 def _confirmation(request: HttpRequest, action: Action, state: ListState, plan: Plan, asked_at: datetime) -> HttpResponse:

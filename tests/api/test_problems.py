@@ -22,7 +22,7 @@ from ainoval import mongo
 from ainoval.api.problem import STATUS
 from ainoval.api.views import ApiView
 from ainoval.errors import AinovalError, WorkError
-from tasks_app.bulk_actions import BulkActionNotFound
+from tasks_app.bulk_actions import AskedAlready, BulkActionNotFound
 from tasks_app.errors import AttemptStopped, LeaseLost
 
 Api = Callable[[Any], Any]
@@ -241,7 +241,7 @@ def every_error() -> list[type[AinovalError]]:
 
 def test_every_error_that_can_reach_a_client_has_a_status() -> None:
     # Raised inside an attempt, at the terminal, or in the console, which shows them as pages.
-    elsewhere = (WorkError, LeaseLost, AttemptStopped, BulkActionNotFound, *mongo.UNAVAILABLE)
+    elsewhere = (WorkError, LeaseLost, AttemptStopped, AskedAlready, BulkActionNotFound, *mongo.UNAVAILABLE)
     missing = {
         error.__qualname__: error.code
         for error in every_error()

@@ -88,6 +88,18 @@ def test_what_has_come_since_the_number_was_named_is_left_alone(client: Any, sto
         assert ask(client, "cancel", asked=nonsense).status_code == 200
 
 
+def test_a_form_that_is_sent_twice_begins_one_action(client: Any, store: Store) -> None:
+    many(3)
+    form = re.search(r'name="asked" value="(\d+)"', ask(client, "cancel").content.decode())
+    assert form is not None
+    answers = [ask(client, "cancel", confirmed="yes", asked=form[1]) for _ in range(2)]
+    bulk_run.run(the_action()["_id"])
+    answers.append(ask(client, "cancel", confirmed="yes", asked=form[1]))
+    assert {answer["Location"] for answer in answers} == {f"{LIST}bulk/{the_action()['_id']}/"}
+    assert mongo.sync_database()[PACKAGES].count_documents({}) == LogEntry.objects.count() == 1
+    assert [str(message) for message in get_messages(answers[-1].wsgi_request)][-1] == "This was asked for already: here it is."
+
+
 def begin(client: Any, action: str, state: str = "") -> str:
     ask(client, action, state, confirmed="yes", reason="because")
     return str(the_action()["_id"])
