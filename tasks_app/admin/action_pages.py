@@ -83,9 +83,17 @@ def _act(request: HttpRequest, action: Action, selection: SelectionRead, *, over
     types = {task["_id"]: task["taskType"] for task in selection.tasks}
     reason = request.POST.get("reason", "").strip()
     entries = audit.begin(user, action.name, task_ids, reason=reason, task_types=types, filtered=filtered)
-    outcomes = mongo.run(perform(action, selection.tasks, override=override))
+    changed = _changed_meanwhile(request, selection) if action.removes else set()
+    done = iter(mongo.run(perform(action, [task for task in selection.tasks if task["_id"] not in changed], override=override)))
+    outcomes = [Outcome(task_id, "changed_meanwhile") if task_id in changed else next(done) for task_id in task_ids]
     audit.finish(entries, outcomes, removes=action.removes)
     return outcomes
+
+
+def _changed_meanwhile(request: HttpRequest, selection: SelectionRead) -> set[str]:
+    """Return the tasks that are in another state than the page showed on which they were chosen: what failed then may hold a result by now."""
+    seen = dict(each.rpartition(":")[::2] for each in request.POST.getlist("seen"))
+    return {task["_id"] for task in selection.tasks if seen.get(task["_id"], task["status"]) != task["status"]}
 
 
 def _done_word(action: Action, outcome: Outcome) -> str:

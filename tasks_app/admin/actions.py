@@ -203,6 +203,7 @@ _REFUSALS: Final[dict[str, Promise]] = {
     "not_requeueable": gettext_lazy("In its present state the task cannot be run again."),
     "requeue_the_parent": gettext_lazy("It is part of a batch: run the batch again."),
     "delete_the_parent": gettext_lazy("It is part of a batch: it is deleted with the batch."),
+    "changed_meanwhile": gettext_lazy("Its status has changed since the page was made: look at it again."),
     "not_ended": gettext_lazy("The task has not ended: cancel it first."),
     UnknownTaskType.code: gettext_lazy("This server does not know the task type."),
     InvalidParameters.code: gettext_lazy("The parameters do not fit this task type."),

@@ -1,5 +1,6 @@
 """The actions do what they say, say so when they cannot, and leave a line in the audit trail."""
 
+import re
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from django.contrib.messages import get_messages
 
 from ainoval import mongo
 from ainoval.novels.documents import SCENES
+from tasks_app.documents import TASKS
 from tasks_app.states import TERMINAL, UNFINISHED, TaskStatus
 from tests.console.conftest import LIST, Json, Staff, Store, page_of
 from tests.support import stored
@@ -201,6 +203,25 @@ def test_other_actions_on_a_selection(action: str, client: Any, store: Store, re
     assert levels(answer) == ["success"]
     now = [read(task["_id"]) for task in tasks]
     assert now == [None] * 3 if action == "delete" else {task["status"] for task in now} == {TaskStatus.QUEUED}
+
+
+def test_what_has_changed_since_its_page_was_made_is_not_deleted(client: Any, store: Store, read: Any) -> None:
+    failed, completed = store(TaskStatus.FAILED)["_id"], store(TaskStatus.COMPLETED)["_id"]
+    sent = {"action": "delete", "task": [failed, completed]}
+    chosen, alone = client.post(SELECTED, sent), client.get(f"{LIST}{failed}/")
+    # Its writer has it run again, and now it has a result.
+    mongo.sync_database()[TASKS].update_one({"_id": failed}, {"$set": {"status": TaskStatus.COMPLETED.value}})
+    said_so = "Its status has changed since the page was made: look at it again."
+    answer = client.post(SELECTED, sent | {"confirmed": "yes", "seen": seen(chosen)})
+    assert said(answer) == [("success", "1 task: deleted."), ("error", f"1 task unchanged: {said_so}")]
+    assert read(completed) is None and read(failed)["status"] == TaskStatus.COMPLETED
+    answer = client.post(f"{LIST}{failed}/delete/", {"seen": seen(alone)})
+    assert said(answer)[-1] == ("error", said_so) and read(failed) is not None
+    assert client.get(f"{LIST}{failed}/").context["audit"][0].code == "changed_meanwhile"
+
+
+def seen(page: Any) -> list[str]:
+    return sorted(set(re.findall(r'name="seen" value="([^"]+)"', page.content.decode())))
 
 
 @pytest.mark.parametrize(
