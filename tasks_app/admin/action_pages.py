@@ -82,7 +82,7 @@ def _act(request: HttpRequest, action: Action, selection: SelectionRead, *, over
     task_ids = [task["_id"] for task in selection.tasks]
     types = {task["_id"]: task["taskType"] for task in selection.tasks}
     reason = request.POST.get("reason", "").strip()
-    entries = audit.begin(user, action.name, task_ids, reason=reason, task_types=types, filtered=filtered)
+    entries = audit.begin(user, action.name, task_ids, reason=reason, task_types=types, filtered=filtered, override=override)
     changed = _changed_meanwhile(request, selection) if action.removes else set()
     done = iter(mongo.run(perform(action, [task for task in selection.tasks if task["_id"] not in changed], override=override)))
     outcomes = [Outcome(task_id, "changed_meanwhile") if task_id in changed else next(done) for task_id in task_ids]

@@ -26,7 +26,9 @@ REASON_MAX_LENGTH: Final = 300
 log = get_logger(__name__)
 
 
-def begin(user: User, action: str, task_ids: Sequence[str], *, reason: str, task_types: dict[str, str], filtered: str = "") -> list[LogEntry]:
+def begin(
+    user: User, action: str, task_ids: Sequence[str], *, reason: str, task_types: dict[str, str], filtered: str = "", override: bool = False
+) -> list[LogEntry]:
     """Record that a user asks for an action.
 
     Args:
@@ -35,9 +37,11 @@ def begin(user: User, action: str, task_ids: Sequence[str], *, reason: str, task
         reason: What the user gave as reason, or "".
         task_types: By task id.
         filtered: What the list they were selected from was filtered by.
+        override: Whether what would refuse it is to be overridden.
     """
     content_type = ContentType.objects.get_for_model(BackgroundTask)
     message = {"action": action, "outcome": "asked", "selected": len(task_ids), "reason": reason[:REASON_MAX_LENGTH], "filter": filtered[:REASON_MAX_LENGTH]}
+    message |= {"override": True} if override else {}
     entries = [
         LogEntry(
             user=user,
@@ -83,6 +87,7 @@ class AuditLine:
     Attributes:
         outcome: `done`, `refused`, `asked` (cut off: it may or may not have been executed), or `bulk` (the task was among those of an action on many).
         address: Of that action.
+        override: Whether it was told to overwrite what would have refused it.
     """
 
     at: datetime
@@ -94,6 +99,7 @@ class AuditLine:
     reason: str
     filtered: str = ""
     address: str = ""
+    override: bool = False
 
 
 def trail(task_id: str, bulk: Sequence[Mapping[str, Any]] = ()) -> list[AuditLine]:
@@ -118,6 +124,7 @@ def _line(entry: LogEntry) -> AuditLine:
         selected=int(message.get("selected", 1)),
         reason=str(message.get("reason", "")),
         filtered=str(message.get("filter", "")),
+        override=message.get("override") is True,
     )
 
 

@@ -95,6 +95,9 @@ def test_apply_overwrites_a_writers_edit_only_when_told_to(client: Any, applicab
     client.get(page_of(task))
     assert levels(client.post(page_of(task, "apply"), {"override": "yes"})) == ["success"]
     assert scenes.find_one({})["summary"] == "Rain."
+    page = client.get(page_of(task))
+    assert [(line.outcome, line.override) for line in page.context["audit"]] == [("done", True), ("refused", False)]
+    assert page.content.decode().count("overwriting what was changed meanwhile") == 1
 
 
 def test_a_result_that_no_longer_fits_its_type_is_refused_not_an_error(client: Any, store: Store) -> None:
