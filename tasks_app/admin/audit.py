@@ -95,7 +95,7 @@ class AuditLine:
     action: str
     outcome: str
     code: str
-    selected: int
+    selected: int | str
     reason: str
     filtered: str = ""
     address: str = ""
@@ -108,20 +108,22 @@ def trail(task_id: str, bulk: Sequence[Mapping[str, Any]] = ()) -> list[AuditLin
     Args:
         bulk: The actions on many that came to it.
     """
-    entries = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(BackgroundTask), object_id=task_id)
+    # NUL: PostgreSQL refuses it even in a comparison, and the id may be any.
+    entries = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(BackgroundTask), object_id=task_id.replace("\0", ""))
     lines = [_line(entry) for entry in entries.select_related("user").order_by("-action_time", "-pk")[:SHOWN]]
     return sorted(lines + [_bulk_line(action) for action in bulk], key=lambda line: line.at, reverse=True)
 
 
 def _line(entry: LogEntry) -> AuditLine:
     message = _message(entry.change_message)
+    selected = message.get("selected", 1)
     return AuditLine(
         at=entry.action_time,
         who=entry.user.get_username(),
         action=action_word(str(message.get("action", ""))),
-        outcome=str(message.get("outcome", "done")),
+        outcome="bulk" if isinstance(selected, str) else str(message.get("outcome", "done")),  # in words: see record_bulk
         code=str(message.get("code") or ""),
-        selected=int(message.get("selected", 1)),
+        selected=selected,
         reason=str(message.get("reason", "")),
         filtered=str(message.get("filter", "")),
         override=message.get("override") is True,

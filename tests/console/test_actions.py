@@ -172,6 +172,17 @@ def test_the_audit_line_of_a_deleted_task_stays_in_the_admins_log(client: Any, s
     assert task["_id"] in client.get("/admin/").content.decode()
 
 
+def test_the_page_of_a_deleted_task_says_who_deleted_it(client: Any, staff: Staff, store: Store) -> None:
+    task, gone = store(TaskStatus.COMPLETED), store(TaskStatus.FAILED)
+    client.post(page_of(task, "delete"), {"reason": "the writer asked for it"})
+    mongo.sync_database()[TASKS].delete_one({"_id": gone["_id"]})
+    page = staff("view").get(page_of(task))
+    [line] = page.context["audit"]
+    assert (page.status_code, line.who, line.action, line.outcome) == (404, "olga", "Delete", "done")
+    assert "There is no task with this id." in page.content.decode() and "the writer asked for it" in page.content.decode()
+    assert "Audit trail" not in client.get(page_of(gone)).content.decode()
+
+
 def test_a_selection_is_confirmed_first_by_a_page_that_names_the_number(client: Any, store: Store, read: Any) -> None:
     tasks = [store(), store(), store(TaskStatus.COMPLETED)]
     answer = client.post(SELECTED, {"action": "cancel", "task": [task["_id"] for task in tasks], "state": "status=QUEUED"})

@@ -319,6 +319,16 @@ def test_the_latest_are_listed_and_the_admins_history_leads_to_them(client: Any,
     assert client.get(f"{LIST}bulk/{action_id}/", headers={"hx-request": "true"}).content.decode().count('hx-swap-oob="true"') == 3
 
 
+def test_of_one_that_is_no_longer_kept_the_admins_history_still_tells(client: Any, store: Store) -> None:
+    many(1_200)
+    action_id = begin(client, "cancel", "type=summary")
+    mongo.sync_database()[BULK_ACTIONS].delete_one({})
+    page = client.get(f"{LIST}{action_id}/")
+    [line] = page.context["audit"]
+    assert (page.status_code, line.who, line.action, line.outcome, line.selected) == (404, "olga", "Cancel", "bulk", "1,200")
+    assert "(all that match: 1,200)" in page.content.decode() and "because" in page.content.decode()
+
+
 def test_a_selection_is_stored_and_read_as_it_was(client: Any, store: Store) -> None:
     selection = Selection(
         task_ids=("a", "b"),
