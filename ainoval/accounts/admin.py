@@ -1,8 +1,14 @@
 """Users in the admin."""
 
+from collections.abc import Sequence
+
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from ainoval.accounts.models import User
 
@@ -29,3 +35,11 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     add_form = UserCreation
     readonly_fields = ("id", "last_login", "date_joined")
     search_fields = ("username", "first_name", "last_name", "email", "id")
+
+    def get_deleted_objects(self, objs: Sequence[User] | QuerySet[User], request: HttpRequest) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Keep the accounts that the record of what staff did to tasks names: its lines would be deleted with them."""
+        deleted, counts, lacking, kept = super().get_deleted_objects(objs, request)
+        lines = LogEntry.objects.filter(user__in=objs, content_type__app_label="tasks_app", content_type__model="backgroundtask")
+        names = lines.order_by("user__username").values_list("user__username", flat=True).distinct()
+        text = _("The record of what %(user)s did to tasks: make the account inactive instead.")
+        return deleted, counts, lacking, [*kept, *(text % {"user": name} for name in names)]

@@ -183,6 +183,20 @@ def test_the_page_of_a_deleted_task_says_who_deleted_it(client: Any, staff: Staf
     assert "Audit trail" not in client.get(page_of(gone)).content.decode()
 
 
+@pytest.mark.parametrize("selected", [False, True])
+def test_an_account_that_the_audit_trail_names_is_not_deleted(selected: bool, client: Any, staff: Staff, store: Store, bob: Any) -> None:
+    task = store()
+    staff("view", "cancel").post(page_of(task, "cancel"), {"reason": "flooded"})
+    users = type(bob).objects
+    for user, kept in ((users.get(username="olga-view-cancel"), True), (bob, False)):
+        sent = {"action": "delete_selected", "_selected_action": [str(user.pk)]} if selected else {}
+        address = "/admin/accounts/user/" if selected else f"/admin/accounts/user/{user.pk}/delete/"
+        page = client.post(address, sent | {"post": "yes"}, follow=True).content.decode()
+        assert users.filter(pk=user.pk).exists() == kept
+        assert ("make the account inactive instead" in page) == kept
+    assert [line.reason for line in client.get(page_of(task)).context["audit"]] == ["flooded"]
+
+
 def test_a_selection_is_confirmed_first_by_a_page_that_names_the_number(client: Any, store: Store, read: Any) -> None:
     tasks = [store(), store(), store(TaskStatus.COMPLETED)]
     answer = client.post(SELECTED, {"action": "cancel", "task": [task["_id"] for task in tasks], "state": "status=QUEUED"})
