@@ -107,3 +107,16 @@ def test_a_refresh_is_remembered_and_can_be_off(visit: Open, store: Callable[...
     expect(visitor.page.locator("#task-panel")).not_to_contain_text("changed")
     visitor.refresh_every(2)
     expect(visitor.page.locator("#task-panel")).to_contain_text("changed")
+
+
+def test_a_page_whose_task_is_deleted_says_so_and_asks_no_more(visit: Open, store: Callable[..., Json]) -> None:
+    task: Any = store(TaskStatus.FAILED)
+    visitor = visit().open(page_of(task))
+    visitor.expected.add(404)
+    visitor.refresh_every(2)
+    mongo.sync_database()["background_tasks"].delete_one({"_id": task["_id"]})
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: asked.append(request.url))
+    expect(visitor.page.locator("#live-state")).to_have_text("this page is not there any more: reload it")
+    visitor.page.wait_for_timeout(3_000)
+    assert len(asked) == 1

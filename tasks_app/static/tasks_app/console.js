@@ -92,6 +92,10 @@
                 say(live.dataset.out);
                 return;
             }
+            if (answer.status >= 400 && answer.status < 500) {
+                say(live.dataset.gone); // a task that was deleted, a permission that was taken away: asked again it would be the same
+                return;
+            }
             say(event.detail.successful ? "" : live.dataset.lost);
             document.body.dispatchEvent(new CustomEvent("console:refreshed"));
             schedule();
