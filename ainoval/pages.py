@@ -47,5 +47,5 @@ class DatabaseOutageMiddleware:
             return None
         log.warning("database_unavailable", error=str(exception))
         # Without the request: who asks, and with what rights, is in the database that does not answer.
-        page = render_to_string("database_unavailable.html", {"acting": request.method == "POST", "address": request.path})
+        page = render_to_string("database_unavailable.html", {"acting": request.method == "POST", "address": request.get_full_path()})
         return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER_OUTAGE)})

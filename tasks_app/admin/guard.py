@@ -59,7 +59,7 @@ def console_page(view: Page[P]) -> Page[P]:
             response = render(request, "missing.html", {"title": _("No such task")}, status=404)
         except mongo.UNAVAILABLE as exc:
             log.warning("console_without_mongodb", error=type(exc).__name__)
-            context = {"title": _("The tasks cannot be reached"), "acting": request.method == "POST"}
+            context = {"title": _("The tasks cannot be reached"), "acting": request.method == "POST", "address": request.get_full_path()}
             response = render(request, "unavailable.html", context, status=503)
             response["Retry-After"] = str(RETRY_AFTER_SECONDS)
         response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY

@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
+from django.utils.html import escape
 from pydantic import SecretStr
 
 from ainoval import mongo
@@ -140,6 +141,15 @@ def test_without_mongodb_every_page_is_a_503_that_says_so(olga: Any, staff: Staf
     assert client.get("/admin/").status_code == 200
 
 
+def test_to_try_again_is_to_ask_for_the_same_page(olga: Any, staff: Staff, without_mongodb: None) -> None:
+    client = staff(user=olga)
+    for address in (f"{LIST}?status=FAILED&user=olga", f"{LIST}overview/?range=7d", f"{LIST}{'f' * 24}/"):
+        assert f'<a href="{escape(address)}">Try again</a>' in client.get(address).content.decode()
+    # What was to be done is not done by a link: its address leads to the task.
+    acted = f"{LIST}{'f' * 24}/cancel/"
+    assert f'<a href="{acted}">Try again</a>' in client.post(acted).content.decode()
+
+
 @pytest.fixture
 def locked_database(transactional_db: None) -> Iterator[None]:
     """Another writer holds Django's own database. Of one in memory, as here, SQLite refuses the lock at once: nobody waits 20 s."""
@@ -154,11 +164,12 @@ def locked_database(transactional_db: None) -> Iterator[None]:
 @pytest.mark.parametrize("debug", [False, True])
 def test_a_locked_user_database_is_a_503_that_says_so(olga: Any, locked_database: None, settings: Any, debug: bool) -> None:
     settings.DEBUG = debug
-    answer = Client().post("/admin/login/", {"username": "olga", "password": "olga-has-a-password"}, headers={"Accept-Language": "zh-hans"})
+    address = "/admin/login/?next=/admin/accounts/"
+    answer = Client().post(address, {"username": "olga", "password": "olga-has-a-password"}, headers={"Accept-Language": "zh-hans"})
     assert answer.status_code == 503
     assert answer["Retry-After"] == "5"
     page = answer.content.decode()
-    assert "用户与会话数据库正忙或没有响应。" in page and 'href="/admin/login/"' in page and 'id="site-name"' in page
+    assert "用户与会话数据库正忙或没有响应。" in page and f'href="{address}"' in page and 'id="site-name"' in page
     assert "locked" not in page and "Traceback" not in page
 
 
