@@ -19,6 +19,7 @@ from ainoval.logs import get_logger
 from tasks_app.documents import BULK_ACTIONS, BulkOutcome
 from tasks_app.errors import TaskError
 from tasks_app.lifecycle.transition import after_now
+from tasks_app.search import Position
 from tasks_app.selection import Selection
 from tasks_app.states import TaskStatus
 
@@ -119,9 +120,9 @@ async def get(db: AsyncDatabase[Json], action_id: str) -> Json:
     return document
 
 
-async def newest(db: AsyncDatabase[Json], *, limit: int) -> list[Json]:
-    """Return the newest actions."""
-    return await db[BULK_ACTIONS].find({}).sort([("createdAt", -1), ("_id", -1)]).limit(limit).to_list(None)
+async def newest(db: AsyncDatabase[Json], *, limit: int, before: Position | None = None) -> list[Json]:
+    """Return the newest actions; with a place, the newest before it."""
+    return await db[BULK_ACTIONS].find(before.older() if before else {}).sort([("createdAt", -1), ("_id", -1)]).limit(limit).to_list(None)
 
 
 async def by_ids(db: AsyncDatabase[Json], action_ids: list[str]) -> list[Json]:

@@ -12,7 +12,9 @@ from ainoval import mongo
 from tasks_app import bulk_actions, bulk_run
 from tasks_app.admin.actions import ACTIONS
 from tasks_app.admin.bulk_shown import PAGE, shown, tasks_expected
+from tasks_app.admin.filters import ListState
 from tasks_app.admin.guard import acting_user, allowed, console_page, render, render_part
+from tasks_app.search import Position
 from tasks_app.waiting import waiting_facts
 
 Json = dict[str, Any]
@@ -39,9 +41,17 @@ def bulk_page(request: HttpRequest, action_id: str) -> HttpResponse:
 
 @console_page
 def bulk_list(request: HttpRequest) -> HttpResponse:
-    """Show the latest actions on many tasks."""
-    documents, workers = mongo.run(_read_newest())
-    context = {"title": _("Actions on many tasks"), "actions": [shown(document, workers) for document in documents], "refresh_url": request.path}
+    """Show the actions on many tasks, the latest first."""
+    before = ListState.parse(request.GET).before
+    documents, workers = mongo.run(_read_newest(before))
+    listed = documents[:SHOWN]
+    context = {
+        "title": _("Actions on many tasks"),
+        "actions": [shown(document, workers) for document in listed],
+        "is_first_page": before is None,
+        "older_query": ListState(before=Position.of(listed[-1])).query_string() if len(documents) > SHOWN else "",
+        "refresh_url": request.get_full_path(),
+    }
     return render_part(request, "bulk_list_parts.html", context) if HtmxDetails(request) else render(request, "bulk_list.html", context)
 
 
@@ -64,8 +74,8 @@ async def _read(action_id: str) -> tuple[Json, int]:
     return await bulk_actions.get(mongo.database(), action_id), (await waiting_facts()).workers
 
 
-async def _read_newest() -> tuple[list[Json], int]:
-    return await bulk_actions.newest(mongo.database(), limit=SHOWN), (await waiting_facts()).workers
+async def _read_newest(before: Position | None) -> tuple[list[Json], int]:
+    return await bulk_actions.newest(mongo.database(), limit=SHOWN + 1, before=before), (await waiting_facts()).workers
 
 
 async def _needs_handing_out(action_id: str) -> bool:

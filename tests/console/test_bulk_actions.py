@@ -329,6 +329,24 @@ def test_of_one_that_is_no_longer_kept_the_admins_history_still_tells(client: An
     assert "(all that match: 1,200)" in page.content.decode() and "because" in page.content.decode()
 
 
+def test_all_of_them_are_listed_page_by_page(client: Any, store: Store) -> None:
+    many(1)
+    begin(client, "cancel")
+    action = the_action()
+    earlier = [action | {"_id": f"{number:024x}", "createdAt": action["createdAt"] - timedelta(minutes=number // 3)} for number in range(120)]
+    mongo.sync_database()[BULK_ACTIONS].insert_many(earlier)
+    newest_first = [each["_id"] for each in sorted([action, *earlier], key=lambda each: (each["createdAt"], each["_id"]), reverse=True)]
+    address, seen = f"{LIST}bulk/", []
+    for place in range(3):
+        page = client.get(address)
+        seen.append([each.action_id for each in page.context["actions"]])
+        query = page.context["older_query"]
+        assert (f'href="{LIST}bulk/"' in page.content.decode().split('id="bulk-actions"')[1]) == bool(place)
+        assert not query or f'href="{LIST}bulk/?{query}"' in page.content.decode()
+        address = f"{LIST}bulk/?{query}"
+    assert seen == [newest_first[:50], newest_first[50:100], newest_first[100:]] and not query
+
+
 def test_a_selection_is_stored_and_read_as_it_was(client: Any, store: Store) -> None:
     selection = Selection(
         task_ids=("a", "b"),
