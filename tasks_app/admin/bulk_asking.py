@@ -115,7 +115,8 @@ def _asked_at(request: HttpRequest) -> datetime:
 
 async def _plan(action: Action, asked: Asked, asked_at: datetime) -> tuple[Resolved, Plan | None]:
     db = mongo.database()
-    resolved = await resolving.resolve(db, asked)
+    # As it was when the number was named: what has become old enough for `created:>2h` since was not in it.
+    resolved = await resolving.resolve(db, asked, asked_at)
     selection = None if resolved.problems else narrowed(action, resolved.selection, asked_at)
     if selection is None:
         return resolved, None

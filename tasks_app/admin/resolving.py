@@ -54,8 +54,12 @@ def ask(state: ListState) -> Asked:
     return Asked(state, user_id, problems)
 
 
-async def resolve(db: AsyncDatabase[Json], asked: Asked) -> Resolved:
-    """Return what a state selects."""
+async def resolve(db: AsyncDatabase[Json], asked: Asked, now: datetime | None = None) -> Resolved:
+    """Return what a state selects.
+
+    Args:
+        now: Ages count from here, aware UTC; None for this moment.
+    """
     state, problems = asked.state, [*asked.problems]
     user_id = asked.user_id
     types: tuple[str, ...] = ()
@@ -74,7 +78,7 @@ async def resolve(db: AsyncDatabase[Json], asked: Asked) -> Resolved:
         if user_id is None and not state.parent:
             text = gettext_noop("There is no novel or scene “%(id)s”. Tasks about one that was deleted are found together with their user (user:…).")
             problems.append(later(text, id=state.about))
-    span = ages.parse(state.created, _now()) if state.created else None
+    span = ages.parse(state.created, _on_the_grid(now or datetime.now(UTC))) if state.created else None
     selection = Selection(
         task_ids=state.task_ids,
         user_id=user_id,
@@ -132,6 +136,6 @@ async def _about(db: AsyncDatabase[Json], subject_id: str) -> _About:
     return _About((subject_id,), owner["author"] if owner else None)
 
 
-def _now() -> datetime:
-    seconds = int(datetime.now(UTC).timestamp())
+def _on_the_grid(moment: datetime) -> datetime:
+    seconds = int(moment.timestamp())
     return datetime.fromtimestamp(seconds - seconds % _GRID_SECONDS, UTC)

@@ -100,6 +100,17 @@ def test_a_form_that_is_sent_twice_begins_one_action(client: Any, store: Store) 
     assert [str(message) for message in get_messages(answers[-1].wsgi_request)][-1] == "This was asked for already: here it is."
 
 
+def test_what_has_become_old_enough_since_the_number_was_named_is_left_alone(client: Any, store: Store) -> None:
+    old = many(3, createdAt=stored.now() - timedelta(hours=3))
+    many(4, createdAt=stored.now() - timedelta(minutes=125))
+    asked = int((stored.now() - timedelta(minutes=10)).timestamp() * 1000)
+    ask(client, "cancel", "created=%3E2h", confirmed="yes", asked=str(asked))
+    assert the_action()["expected"] == 3
+    bulk_run.run(the_action()["_id"])
+    cancelled = mongo.sync_database()[TASKS].find({"status": "CANCELLED"})
+    assert {task["_id"] for task in cancelled} == set(old)
+
+
 def begin(client: Any, action: str, state: str = "") -> str:
     ask(client, action, state, confirmed="yes", reason="because")
     return str(the_action()["_id"])
