@@ -1,9 +1,10 @@
 """The list under an operator's hands: keyboard, search, filters, pages, and a table in which nothing jumps."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from ainoval import mongo
 from tasks_app import operations
@@ -138,6 +139,23 @@ def test_refreshing_pauses_while_tasks_are_selected(visit: Open, many: Many) -> 
     visitor.row(first).locator("input[name=task]").uncheck()
     expect(visitor.row(second).locator(".status")).to_have_text("Cancelled")
     expect(visitor.page.locator("#live-state")).to_have_text("")
+
+
+def test_a_task_that_is_selected_while_a_refresh_is_under_way_stays_selected(visit: Open, many: Many) -> None:
+    [task_id] = many(1)
+    visitor = visit().open()
+    held: list[Route] = []
+    visitor.page.route(re.compile("rows="), lambda route: held.append(route))
+    visitor.refresh_every(2)
+    while not held:
+        visitor.page.wait_for_timeout(100)
+    visitor.row(task_id).locator("input[name=task]").check()
+    mongo.run(_cancel(task_id))
+    with visitor.page.expect_response(re.compile("rows=")):
+        held[0].continue_()
+    visitor.page.wait_for_timeout(500)
+    expect(visitor.row(task_id).locator("input[name=task]")).to_be_checked()
+    expect(visitor.page.locator("#selected-count")).to_have_text("1 selected")
 
 
 def test_refreshing_pauses_while_nobody_looks(visit: Open, many: Many) -> None:

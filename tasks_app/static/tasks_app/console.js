@@ -113,7 +113,9 @@
         const { target, fragment } = event.detail;
         const fresh = fragment.firstElementChild;
         const inUse = target.contains(document.activeElement) && typing(document.activeElement);
-        if (!fresh || fresh.dataset.revision === target.dataset.revision || inUse || target.querySelector("details[open] form")) {
+        // A box may have been ticked, or a form opened, after the refresh was asked for.
+        const chosen = target.querySelector("details[open] form, input[name=task]:checked");
+        if (!fresh || fresh.dataset.revision === target.dataset.revision || inUse || chosen) {
             event.detail.shouldSwap = false;
             return;
         }
