@@ -26,8 +26,9 @@ SHOWN: Final = 50
 def bulk_page(request: HttpRequest, action_id: str) -> HttpResponse:
     """Show an action on many tasks while it is done, and what came of it."""
     document, workers = mongo.run(_read(action_id))
-    if mongo.run(_needs_handing_out(action_id)):
-        bulk_run.hand_out(action_id)  # its worker has died, or the package was lost: whoever looks at it gets it going again
+    # Its worker has died, or the package was lost: whoever looks at it gets it going again. Without any worker the package waits for one.
+    if workers and mongo.run(_needs_handing_out(action_id)):
+        bulk_run.hand_out(action_id)
     action = shown(document, workers)
     may_stop = document["outcome"] is None and action.name in ACTIONS and ACTIONS[action.name].allowed(request.user)
     context = {

@@ -11,9 +11,9 @@ from django.contrib.messages import get_messages
 
 from ainoval import mongo
 from ainoval.ids import new_id
-from tasks_app import bulk, bulk_actions, bulk_run, states
+from tasks_app import bulk, bulk_actions, bulk_run, states, waiting
 from tasks_app.bulk_actions import Wanted
-from tasks_app.documents import BULK_ACTIONS, TASKS, BulkOutcome
+from tasks_app.documents import BULK_ACTIONS, TASKS, WORKERS, BulkOutcome
 from tasks_app.selection import Selection
 from tasks_app.states import TaskStatus
 from tests.console.conftest import LIST, Json, Staff, Store, page_of
@@ -295,6 +295,10 @@ def test_whoever_looks_at_one_whose_worker_has_died_gets_it_going_again_once(cli
     assert packages.count_documents({}) == 1  # it was handed out a moment ago
     dead = {"handedOutAt": stored.now() - timedelta(minutes=1), "lease": {"token": "t", "expiresAt": stored.now() - timedelta(seconds=1)}}
     actions.update_one({}, {"$set": dead})
+    client.get(f"{LIST}bulk/{action_id}/")
+    assert packages.count_documents({}) == 1  # no worker is there: an open page would fill the queue with the same
+    mongo.sync_database()[WORKERS].insert_one({"_id": "w", "heartbeatAt": stored.now(), "draining": False, "types": []})
+    waiting._known.clear()
     for _ in range(3):
         client.get(f"{LIST}bulk/{action_id}/")
     assert packages.count_documents({}) == 2
