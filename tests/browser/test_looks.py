@@ -98,15 +98,20 @@ def test_the_console_is_chinese_for_those_who_read_it(visit: Open, store: Store)
     expect(visitor.page.locator("#task-actions")).to_contain_text("重新排队")
 
 
-@pytest.mark.parametrize("width", [360, 768])
-def test_no_page_is_wider_than_a_phone(width: int, visit: Open, every_page: dict[str, str]) -> None:
+@pytest.mark.parametrize("width", [360, 768, 1024, 1280])
+def test_no_page_is_wider_than_its_window(width: int, visit: Open, every_page: dict[str, str]) -> None:
     visitor = visit(viewport={"width": width, "height": 740}, has_touch=True, is_mobile=True)
     too_wide = {}
     for name, address in every_page.items():
         visitor.open(address)
-        overflow = visitor.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        if overflow > 0:
-            too_wide[name] = overflow
+        # Not the window's innerWidth: a phone makes it as wide as the page is.
+        widths = [visitor.page.evaluate("document.documentElement.scrollWidth")]
+        for menu in visitor.page.locator("details.action > summary").all():
+            menu.click()
+            widths.append(visitor.page.evaluate("document.documentElement.scrollWidth"))
+            visitor.page.keyboard.press("Escape")
+        if max(widths) > width:
+            too_wide[name] = widths
     assert too_wide == {}
     visitor.open()
     if width == 360:

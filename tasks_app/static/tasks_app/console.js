@@ -190,7 +190,16 @@
         button.addEventListener("click", () => help.showModal());
     }
     const menus = () => [...document.querySelectorAll("details.action[open]")];
+    const MENU_REM = 24; // how wide its form is, with all that is around it
+
+    function placeMenu(menu) {
+        const room = menu.parentElement.getBoundingClientRect().right - menu.getBoundingClientRect().left;
+        menu.classList.toggle("action--no-room", room < MENU_REM * parseFloat(getComputedStyle(document.documentElement).fontSize));
+    }
+
     document.addEventListener("click", (event) => {
+        const opened = event.target.closest("details.action > summary");
+        if (opened) placeMenu(opened.parentElement);
         for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
     });
 
