@@ -14,6 +14,8 @@ OF_MODEL = "BackgroundTask"
 class ConsoleAdminSite(AdminSite):
     """Django's admin with one more entry in index and sidebar."""
 
+    site_url = None  # there is no site beside the admin that "View site" could lead to
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the apps with their models; before the tasks' list stands their overview, for those who may see it."""
         apps = super().get_app_list(request, app_label)

@@ -1,5 +1,6 @@
 """Who sees the console, and who may do what in it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -138,6 +139,13 @@ def test_only_actions_that_are_allowed_are_offered(store: Store, staff: Staff) -
 def test_without_any_action_there_is_nothing_to_select(store: Store, staff: Staff) -> None:
     store()
     assert 'type="checkbox" name="task"' not in staff("view").get(LIST).content.decode()
+
+
+def test_the_admin_has_no_link_that_leads_nowhere(olga: Any, staff: Staff) -> None:
+    client = staff(user=olga)
+    links = set(re.findall(r'href="(/[^"#]*)"', client.get("/admin/").content.decode()))
+    assert LIST in links and "/admin/logout/" not in links
+    assert {link for link in links if not link.startswith("/static/") and client.get(link, follow=True).status_code == 404} == set()
 
 
 def test_the_sidebar_leads_to_the_console(staff: Staff) -> None:
