@@ -9,6 +9,8 @@ from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from rest_framework_simplejwt.token_blacklist.admin import OutstandingTokenAdmin
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from ainoval.accounts.models import User
 
@@ -43,3 +45,13 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         names = lines.order_by("user__username").values_list("user__username", flat=True).distinct()
         text = _("The record of what %(user)s did to tasks: make the account inactive instead.")
         return deleted, counts, lacking, [*kept, *(text % {"user": name} for name in names)]
+
+
+admin.site.unregister(OutstandingToken)  # registered by the import above
+
+
+@admin.register(OutstandingToken)
+class IssuedTokens(OutstandingTokenAdmin):
+    """Which refresh tokens there are, without the tokens: who reads one can act as its user."""
+
+    fields = ("user", "jti", "created_at", "expires_at")

@@ -11,6 +11,7 @@ import jwt
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.test import Client
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
@@ -55,6 +56,17 @@ def test_a_password_opens_the_api(writer: User) -> None:
     status, pair = log_in()
     assert status == 200 and set(pair) == {"access", "refresh"}
     assert status_with(pair["access"]) == 200
+
+
+def test_the_admin_shows_that_a_refresh_token_was_issued_and_never_the_token(writer: User) -> None:
+    refresh = log_in()[1]["refresh"]
+    issued = OutstandingToken.objects.get(user=writer)
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("olga"))
+    pages = "/admin/token_blacklist/outstandingtoken/"
+    for address in (pages, f"{pages}{issued.pk}/change/"):
+        page = browser.get(address)
+        assert page.status_code == 200 and issued.jti in page.content.decode() and refresh not in page.content.decode()
 
 
 def test_a_token_names_its_user_by_uuid(writer: User) -> None:
