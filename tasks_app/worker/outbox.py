@@ -24,6 +24,7 @@ Json = dict[str, Any]
 MAX_GROUP = 1_000
 RETRY_SECONDS = (0.05, 1.0)
 MAX_REFUSALS = 5
+CROWD = 50  # endings in one write
 
 log = get_logger(__name__)
 
@@ -40,9 +41,14 @@ Callback = Callable[[Verdict], None]
 
 
 class Outbox:
-    """Merges the writes of one worker."""
+    """Merges the writes of one worker.
 
-    def __init__(self, db: AsyncDatabase[Json]) -> None:
+    Args:
+        crowd: Told when many attempts end at once.
+    """
+
+    def __init__(self, db: AsyncDatabase[Json], crowd: Callable[[], None] = lambda: None) -> None:
+        self._crowd = crowd
         self._tasks = db[TASKS]
         self._pending: list[tuple[Transition, Callback]] = []
         self._reports: dict[str, Transition] = {}
@@ -79,6 +85,8 @@ class Outbox:
             await asyncio.sleep(0)
             group, self._pending = self._pending[:MAX_GROUP], self._pending[MAX_GROUP:]
             reports, self._reports = self._reports, {}
+            if len(group) >= CROWD:
+                self._crowd()
             try:
                 await self._write_group(group, list(reports.values()))
             except asyncio.CancelledError:

@@ -144,13 +144,13 @@ class Worker:
         services = Services(NovelService(db), SceneService(db), AIService(profiles, self._threads))
         self._services = services
         self._clock = ServerClock()
-        self._outbox = Outbox(db)
         self._claimer = Claimer(db, self.identity.owner, limits, self.settings)
         self._leases = LeaseKeeper(db, self.identity.owner, self.settings, self.attempts, self._claimer.unanswered)
         self._shares = FairShares(db)
         self._tally = Tally(db)
         self._turns = Turns(db, self.identity.owner, self._clock)
         self._wake = WakeUps(db, self._turns.mine)
+        self._outbox = Outbox(db, self._wake.crowd)
         self._around = Surroundings(
             db=db,
             owner=self.identity.owner,

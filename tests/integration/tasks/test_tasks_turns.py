@@ -1,4 +1,4 @@
-"""Which of the idle workers looks for a task that has come, and how the others hear of it."""
+"""How idle workers hear of a task that has come, and which of them looks for it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,11 +6,17 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from ainoval.ids import new_id
-from tasks_app.documents import WORKERS
+from tasks_app import lifecycle
+from tasks_app.documents import TASKS, WORKERS
+from tasks_app.worker import outbox, wakeups
 from tasks_app.worker.clock import ServerClock
 from tasks_app.worker.turns import Turns
 from tasks_app.worker.wakeups import OTHERS_TURN_SECONDS, WakeUps
+from tasks_app.worker.worker import _end
+from tests.conftest import until
 from tests.support import stored
 from tests.support.stored import Db
 
@@ -67,8 +73,7 @@ async def watching(db: Db, mine: Callable[[str], bool]) -> AsyncIterator[WakeUps
         assert not await asyncio.wait_for(wake.wait(), 5)  # the stream is open: whatever came before may be due
         yield wake
     finally:
-        running.cancel()
-        await asyncio.wait({running})
+        await _end({running})
 
 
 async def test_one_task_that_comes_is_told_from_several(db: Db) -> None:
@@ -88,3 +93,67 @@ async def test_a_task_whose_turn_is_anothers_is_looked_for_a_little_later(db: Db
         await stored.queued(db)
         assert not await asyncio.wait_for(waiting, 5)
         assert asyncio.get_running_loop().time() - inserted >= OTHERS_TURN_SECONDS
+
+
+async def requeue(db: Db, document: stored.Json) -> None:
+    transition = lifecycle.requeue({"_id": document["_id"]}, fair_key=1.0)
+    assert await stored.change(db, transition) == 1
+
+
+async def test_a_task_that_is_queued_again_is_heard_of_and_other_changes_are_not(db: Db) -> None:
+    failed = await stored.running(db)
+    async with watching(db, lambda _: True) as wake:
+        assert await stored.change(db, stored.fail(failed)) == 1
+        waiting = asyncio.create_task(wake.wait())
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+        await requeue(db, failed)
+        assert await asyncio.wait_for(waiting, 5)
+
+
+async def test_the_server_leaves_other_changes_out_while_it_reads_its_log(db: Db) -> None:
+    since = (await db.client.admin.command("hello"))["operationTime"]
+    document = await stored.running(db)
+    assert await stored.change(db, stored.fail(document)) == 1
+    await requeue(db, document)
+
+    stages = [{"$changeStream": {"startAtOperationTime": since}}, *wakeups._PIPELINE]
+    plan = await db.command("explain", {"aggregate": TASKS, "pipeline": stages, "cursor": {}}, verbosity="queryPlanner")
+    wanted = plan["stages"][0]["$cursor"]["queryPlanner"]["parsedQuery"]
+    passed = await db.client["local"]["oplog.rs"].find({"$and": [wanted, {"ns": f"{db.name}.{TASKS}"}]}).sort("$natural", 1).to_list(None)
+
+    assert [entry["op"] for entry in passed] == ["i", "u"]  # the claim and the failure are not among them
+    assert passed[1]["o"]["diff"]["u"]["status"] == "QUEUED"
+
+
+async def streams_open(db: Db, number: int) -> bool:
+    """Whether so many change streams of the tasks are open."""
+    stages = [{"$currentOp": {"idleCursors": True}}, {"$match": {"ns": f"{db.name}.{TASKS}", "cursor.tailable": True}}]
+    return len(await (await db.client.admin.aggregate(stages)).to_list(None)) == number
+
+
+async def test_while_attempts_end_in_crowds_no_stream_is_open_and_it_is_looked_now_and_then(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with watching(db, lambda _: True) as wake:
+        await until(lambda: streams_open(db, 1))
+        monkeypatch.setattr(wakeups, "CALM_SECONDS", 600.0)
+        wake.crowd()
+        await until(lambda: streams_open(db, 0))
+        for _ in range(3):
+            assert not await asyncio.wait_for(wake.wait(), 5)
+        assert await streams_open(db, 0)
+        monkeypatch.setattr(wakeups, "CALM_SECONDS", 0.0)
+        wake.crowd()
+        await until(lambda: streams_open(db, 1))
+
+
+async def test_a_crowd_is_many_attempts_that_end_at_once(db: Db) -> None:
+    crowds: list[int] = []
+    box = outbox.Outbox(db, lambda: crowds.append(1))
+    writing = asyncio.create_task(box.run())
+    for number in (outbox.CROWD - 1, outbox.CROWD):
+        running = [await stored.running(db) for _ in range(number)]
+        assert not crowds
+        await asyncio.gather(*(box.write(stored.complete(document)) for document in running))
+    assert crowds == [1]
+    writing.cancel()
+    await asyncio.wait({writing})
