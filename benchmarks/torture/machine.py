@@ -295,10 +295,10 @@ class PureMachine(RuleBasedStateMachine):
         parents = [issued for issued in self.issued if self.model.tasks[issued.task].family]
         issued = parents[-1 - number % min(len(parents), 3)]
         keys = [str(each) for each in range(CHILDREN if finishes or number % 2 else 1)]
+        planted = self.model.plant(issued, [child_id(issued.task, key) for key in keys])
         if self.stored:
-            self.stored.plant(issued, keys)
-        self.model.plant(issued, [child_id(issued.task, key) for key in keys])
-        if finishes:
+            assert self.stored.plant(issued, keys) == planted
+        if planted and finishes:
             total = len(self.model.children(issued.task))
             transition = lifecycle.await_children(issued.task, self.record(issued), total=total)
             self.send(issued, Ending(transition, lambda: self.model.await_children(issued, total), LEASED))

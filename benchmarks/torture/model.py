@@ -123,7 +123,7 @@ class Model:
                 task.expired = True
 
     def recover(self, owner: str | None = None) -> int:
-        """A sweep takes what has run out."""
+        """A sweep takes what has run out; children of parents that have ended, by this or before, end with them."""
         lost = [task for task in self.tasks.values() if task.token and task.expired and owner in (None, task.owner)]
         for task in lost:
             token = task.token or ""
@@ -139,6 +139,10 @@ class Model:
                 task.attempt -= 1
                 task.due = True
             task.end(token, "lost")
+        for task in lost:
+            parent = task if task.family else self.tasks.get(task.parent or "")
+            if parent is not None and parent.status.is_terminal:
+                self.cancel_children(parent)
         return len(lost)
 
     # --- endings of an attempt ---
@@ -199,9 +203,11 @@ class Model:
 
     # --- families ---
 
-    def plant(self, issued: Issued, child_ids: list[str]) -> None:
-        """Store what is missing of the children, and send back to work what did not complete in an earlier life."""
+    def plant(self, issued: Issued, child_ids: list[str]) -> bool:
+        """Store what is missing of the children, and send back to work what did not complete in an earlier life; not while one of those is being stopped."""
         parent = self.tasks[issued.task]
+        if any(child.status is S.CANCELLING and child.generation < issued.generation for child in self.children(parent.id)):
+            return False
         for child_id in child_ids:
             if child_id not in self.tasks:
                 self.tasks[child_id] = Task(child_id, parent.user, parent=parent.id, generation=issued.generation)
@@ -209,6 +215,7 @@ class Model:
             if child.generation < issued.generation and child.status in REQUEUEABLE:
                 self._requeue(child)
                 child.generation = issued.generation
+        return True
 
     def await_children(self, issued: Issued, total: int) -> bool:
         """The parent holds no lease from here on."""

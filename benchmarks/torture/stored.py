@@ -14,7 +14,7 @@ from benchmarks.torture.work.ledger import LEDGER
 from tasks_app import families, lifecycle, maintenance, operations
 from tasks_app.conf import task_settings
 from tasks_app.documents import TASKS
-from tasks_app.errors import InvalidTransition
+from tasks_app.errors import InvalidTransition, RetryLater
 from tasks_app.executable import ChildTask
 from tasks_app.worker.claims import Claimer
 from tasks_app.worker.limits import Limits, count_live
@@ -122,14 +122,18 @@ class Stored:
         except DuplicateKeyError:
             pass
 
-    def plant(self, issued: Issued, keys: list[str]) -> None:
-        """Plant as the attempt that won this claim does."""
+    def plant(self, issued: Issued, keys: list[str]) -> bool:
+        """Plant as the attempt that won this claim does; return whether it may."""
         children = [ChildTask(key, Work.task_type, WorkParameters()) for key in keys]
 
         async def plant() -> None:
             await families.plant(mongo.database(), self._documents[issued.token + issued.task], children, operations.services())
 
-        self._run(plant())
+        try:
+            self._run(plant())
+        except RetryLater:
+            return False
+        return True
 
     def roll_up(self) -> int:
         """Bring parents up to date."""
