@@ -15,6 +15,7 @@ from tasks_app.worker import claims
 from tasks_app.worker.claims import Claimer
 from tasks_app.worker.limits import Limits, Live, count_live
 from tests.support import stored
+from tests.support.claiming import claimer, named, store
 from tests.support.registered import registered
 from tests.support.stored import ALICE, BOB, Db, change, read, task
 from tests.support.testtasks.executables import Noop
@@ -23,22 +24,9 @@ S = TaskStatus
 NO_LIMITS = Limits(0, 0, {}, {})
 
 
-def claimer(db: Db, owner: str = "claimer", *, total: int = 0, per_user: int = 0, per_type: dict[str, int] | None = None, per_resource: Any = None) -> Claimer:
-    """A claimer under these limits."""
-    return Claimer(db, owner, Limits(total, per_user, per_type or {}, per_resource or {}), task_settings())
-
-
-async def store(db: Db, *documents: dict[str, Any]) -> None:
-    await db[TASKS].insert_many(documents)
-
-
 async def names(db: Db, slots: int, **limits: Any) -> list[str]:
     """Claim, and return the claimed tasks' names."""
     return [doc["parameters"]["tag"] for doc in (await claimer(db, **limits).claim(slots)).tasks]
-
-
-def named(tag: str, user: str = ALICE, **fields: Any) -> dict[str, Any]:
-    return task(user, **fields) | {"parameters": {"tag": tag}}
 
 
 async def test_the_order_is_lane_then_priority_then_fair_key_then_age(db: Db) -> None:
@@ -485,67 +473,3 @@ async def test_who_leaves_a_rival_the_head_takes_it_when_the_queue_is_no_longer_
     assert beaten._further_until > 0
 
     assert [len((await beaten.claim(10)).tasks) for _ in range(4)] == [10, 10, 5, 0]
-
-
-async def first(db: Db, **limits: Any) -> list[str]:
-    """Claim as an idle worker does that was woken, and return the claimed tasks' names."""
-    return [doc["parameters"]["tag"] for doc in (await claimer(db, **limits).claim_first(10)).tasks]
-
-
-async def test_an_idle_worker_takes_the_head_of_the_queue_and_nothing_else_by_one_command(db: Db) -> None:
-    future = stored.now() + stored.timedelta(seconds=60)
-    await store(
-        db,
-        named("second", fairKey=2.0),
-        named("first", fairKey=1.0),
-        named("later", fairKey=0.0, availableAt=future),
-        named("lost twice", fairKey=0.0, crashCount=2),
-        named("of another version", fairKey=0.0, task_type="FROM_THE_FUTURE"),
-    )
-    one = claimer(db, "host:1")
-
-    group = await one.claim_first(10)
-
-    [task] = group.tasks
-    kept = await read(db, task["_id"])
-    assert (kept["status"], kept["attempt"], kept["lease"]["owner"], kept["lease"]["token"]) == (S.RUNNING, 1, "host:1", group.token)
-    assert not group.more
-    assert task["parameters"]["tag"] == "first"
-    assert task["startedAt"] == kept["startedAt"]
-    assert await first(db) == ["second"]
-    assert await first(db) == []
-
-
-async def test_many_idle_workers_at_once_take_each_task_once(db: Db) -> None:
-    await store(db, *(named(str(n)) for n in range(5)))
-
-    groups = await asyncio.gather(*(claimer(db, f"host:{n}").claim_first(10) for n in range(12)))
-
-    assert sorted(doc["parameters"]["tag"] for group in groups for doc in group.tasks) == ["0", "1", "2", "3", "4"]
-
-
-async def test_what_an_idle_worker_takes_over_a_limit_goes_back(db: Db) -> None:
-    await store(db, *(named(str(n)) for n in range(12)))
-
-    groups = await asyncio.gather(*(claimer(db, f"host:{n}", per_user=3).claim_first(10) for n in range(12)))
-
-    assert sum(len(group.tasks) for group in groups) <= 3
-    assert await db[TASKS].count_documents({"status": S.RUNNING}) <= 3
-    assert await db[TASKS].count_documents({"status": S.QUEUED, "attempt": {"$ne": 0}}) == 0
-
-
-async def test_while_something_is_at_its_limit_an_idle_worker_looks_past_it(db: Db) -> None:
-    await stored.running(db, ALICE)
-    await store(db, *(named("alice") for _ in range(30)), named("bob", BOB), named("bob", BOB))
-
-    assert await first(db, per_user=1) == ["bob"]
-
-    assert await db[TASKS].count_documents({"userId": ALICE, "status": S.QUEUED, "attempt": 0}) == 30
-
-
-async def test_an_idle_worker_does_not_begin_a_child_whose_parent_is_gone(db: Db) -> None:
-    child = await stored.queued(db, parent_id="deleted")
-
-    assert await first(db) == []
-
-    assert (await read(db, child["_id"]))["status"] == S.CANCELLED
