@@ -28,7 +28,7 @@ from tasks_app.lifecycle.leases import cancel_unrun, claim, claim_first, expire_
 from tasks_app.lifecycle.merging import merged
 from tasks_app.lifecycle.parents import finish_parent, keep_children, keep_children_until, roll_up
 from tasks_app.lifecycle.requests import cancel_waiting, promote, request_cancel, requeue
-from tasks_app.lifecycle.transition import NO_PROGRESS, Json, Transition, execute, sized
+from tasks_app.lifecycle.transition import NO_PROGRESS, Json, Transition, execute, execute_on_first, sized
 
 __all__ = [
     "NO_PROGRESS",
@@ -44,6 +44,7 @@ __all__ = [
     "confirm_cancel",
     "error_info",
     "execute",
+    "execute_on_first",
     "expire_leases_of",
     "fail",
     "finish_parent",

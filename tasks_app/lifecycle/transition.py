@@ -1,5 +1,6 @@
 """What a transition is, how one is executed alone, and the conditions and times that many of them share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
@@ -8,6 +9,7 @@ from typing import Any
 import bson
 from pymongo import UpdateMany, UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import WriteConcernError
 
 from tasks_app import states
 from tasks_app.documents import TASKS
@@ -57,6 +59,33 @@ async def execute(db: AsyncDatabase[Json], transition: Transition) -> int:
     tasks = db[TASKS]
     update = tasks.update_many if transition.many else tasks.update_one
     return (await update(transition.filter, transition.update)).matched_count
+
+
+async def execute_on_first(db: AsyncDatabase[Json], transition: Transition, fields: Json, order: Mapping[str, int], hint: str) -> Json | None:
+    """Execute one transition on the first task that it matches in an order; return these fields of it afterwards, or None.
+
+    As a bare command, which the driver does not repeat: so that it could, MongoDB would store a copy of each task that it returns. Whoever loses the reply
+    must find out what became of it.
+
+    Raises:
+        WriteConcernError: It was executed, and is not acknowledged by a majority.
+        Driver errors: It may have been executed.
+    """
+    command = {
+        "findAndModify": TASKS,
+        "query": transition.filter,
+        "sort": dict(order),
+        "hint": hint,
+        "update": transition.update,
+        "new": True,
+        "fields": fields,
+        "writeConcern": db.write_concern.document,
+    }
+    reply = await db.command(command, codec_options=db.codec_options)
+    if error := reply.get("writeConcernError"):
+        raise WriteConcernError(error["errmsg"], error["code"], error)
+    found: Json | None = reply["value"]
+    return found
 
 
 @cache

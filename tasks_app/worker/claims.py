@@ -12,7 +12,6 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.logs import get_logger
@@ -108,9 +107,7 @@ class Claimer:
         scope: Json = {"taskType": {"$in": sorted(self._types)}, "crashCount": {"$lt": QUARANTINE_AFTER_LOSSES}}
         first = lifecycle.claim_first(scope, owner=self._owner, token=token, lease_seconds=self._lease_seconds)
         try:
-            task = await self._tasks.find_one_and_update(
-                first.filter, first.update, CLAIMED_FIELDS, sort=CLAIM_ORDER, hint="claim", return_document=ReturnDocument.AFTER
-            )
+            task = await lifecycle.execute_on_first(self._db, first, CLAIMED_FIELDS, CLAIM_ORDER, hint="claim")
             won = [task] if task is not None else []
             if won:
                 won = await self._hand_back_excess(won, await self._live_after(), token)

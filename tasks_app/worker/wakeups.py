@@ -20,6 +20,9 @@ REOPEN_SECONDS = 1.0
 # Attempts that end in crowds are thousands of writes a second, and each wakes every open stream at the server: to look now and then is cheaper.
 CALM_SECONDS = 0.3
 LOOK_SECONDS = 0.1
+# After an event the claim goes first: the question for the next event would be before it on the loop, and beside it at the server. Not after each event
+# of a crowd, for those that come in one answer are heard of at once.
+REST_SECONDS = 0.003
 # How long a worker leaves a task to the one whose turn it is.
 OTHERS_TURN_SECONDS = 0.1
 
@@ -50,6 +53,7 @@ class WakeUps:
         self._idle = asyncio.Event()
         self._busy_at = float("-inf")
         self._crowded_until = float("-inf")
+        self._rested_at = float("-inf")
 
     def now(self) -> None:
         """Wake the claim loop: any number of tasks may be due."""
@@ -93,6 +97,7 @@ class WakeUps:
                     while not self._crowded and (self._idle.is_set() or time.monotonic() - self._busy_at < CLOSE_AFTER_BUSY_SECONDS):
                         if (event := await stream.try_next()) is not None:
                             self._came(event["documentKey"]["_id"])
+                            await self._rest()
             except PyMongoError as exc:
                 # Not a fault: without the stream, tasks are found by polling.
                 log.debug("change_stream_closed", error=type(exc).__name__)
@@ -104,6 +109,11 @@ class WakeUps:
             self._event.set()
         elif self._later is None:
             self._later = asyncio.get_running_loop().call_later(OTHERS_TURN_SECONDS, self._look_after_others)
+
+    async def _rest(self) -> None:
+        if time.monotonic() - self._rested_at >= REST_SECONDS:
+            await asyncio.sleep(REST_SECONDS)
+            self._rested_at = time.monotonic()
 
     def _look_after_others(self) -> None:
         self._later = None

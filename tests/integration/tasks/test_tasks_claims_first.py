@@ -3,6 +3,10 @@
 import asyncio
 from typing import Any
 
+import pytest
+from pymongo import WriteConcern
+from pymongo.errors import WriteConcernError
+
 from tasks_app.documents import TASKS
 from tasks_app.states import TaskStatus
 from tests.support import stored
@@ -74,3 +78,25 @@ async def test_an_idle_worker_does_not_begin_a_child_whose_parent_is_gone(db: Db
     assert await first(db) == []
 
     assert (await read(db, child["_id"]))["status"] == S.CANCELLED
+
+
+async def test_the_server_keeps_no_copy_of_what_an_idle_worker_takes(db: Db) -> None:
+    task = named("one")
+    await store(db, task)
+
+    assert await first(db) == ["one"]
+
+    assert await db.client["config"]["image_collection"].count_documents({"image._id": task["_id"]}) == 0
+
+
+async def test_what_no_majority_has_acknowledged_is_not_begun_by_an_idle_worker_but_goes_back(db: Db) -> None:
+    await store(db, named("one"))
+    one = claimer(db.with_options(write_concern=WriteConcern(w=2, wtimeout=20)))  # there is one member
+
+    with pytest.raises(WriteConcernError):
+        await one.claim_first(10)
+
+    task = await db[TASKS].find_one({})
+    assert task is not None
+    assert task["status"] == S.RUNNING, "it was executed"
+    assert one.unanswered == {task["lease"]["token"]}, "whose claims the lease keeper hands back"

@@ -126,6 +126,62 @@ async def test_the_server_leaves_other_changes_out_while_it_reads_its_log(db: Db
     assert passed[1]["o"]["diff"]["u"]["status"] == "QUEUED"
 
 
+class Scripted:
+    """A collection whose change stream tells of these tasks when it is told to, all at once, and then of nothing."""
+
+    def __init__(self, *task_ids: str) -> None:
+        self.asked = 0
+        self._events = [{"documentKey": {"_id": task_id}} for task_id in task_ids]
+        self.come, self.all_told = asyncio.Event(), asyncio.Event()
+
+    async def watch(self, *_: Any, **__: Any) -> "Scripted":
+        return self
+
+    async def __aenter__(self) -> "Scripted":
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        return None
+
+    async def try_next(self) -> Any:
+        self.asked += 1
+        await self.come.wait()
+        if self.asked > len(self._events):
+            self.all_told.set()
+            await asyncio.sleep(600)
+        return self._events[self.asked - 1]
+
+
+@asynccontextmanager
+async def scripted(db: Db, stream: Scripted) -> AsyncIterator[WakeUps]:
+    wake = WakeUps(db, lambda _: True)
+    wake._tasks = stream  # type: ignore[assignment]
+    running = asyncio.create_task(wake.run())
+    try:
+        yield wake
+    finally:
+        await _end({running})
+
+
+async def test_the_claim_goes_before_the_server_is_asked_for_the_next_event(db: Db) -> None:
+    stream = Scripted("one")
+    async with scripted(db, stream) as wake:
+        assert not await asyncio.wait_for(wake.wait(), 5)  # the stream is open
+        stream.come.set()
+        assert await asyncio.wait_for(wake.wait(), 5)
+        assert stream.asked == 1
+        await asyncio.sleep(10 * wakeups.REST_SECONDS)
+        assert stream.asked == 2
+
+
+async def test_a_crowd_that_comes_at_once_is_heard_of_at_once(db: Db) -> None:
+    stream = Scripted(*(str(number) for number in range(1_000)))
+    async with scripted(db, stream) as wake:
+        assert not await asyncio.wait_for(wake.wait(), 5)
+        stream.come.set()
+        await asyncio.wait_for(stream.all_told.wait(), 1_000 * wakeups.REST_SECONDS / 6)
+
+
 async def streams_open(db: Db, number: int) -> bool:
     """Whether so many change streams of the tasks are open."""
     stages = [{"$currentOp": {"idleCursors": True}}, {"$match": {"ns": f"{db.name}.{TASKS}", "cursor.tailable": True}}]
