@@ -25,9 +25,12 @@ from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
     CursorNotFound,
+    DuplicateKeyError,
     ExecutionTimeout,
     NotPrimaryError,
+    OperationFailure,
     PyMongoError,
+    ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
     WriteConcernError,
 )
@@ -55,6 +58,8 @@ DURABLE = WriteConcern(w="majority", j=True)
 HINT = WriteConcern(w=1, j=False)
 
 CODEC: CodecOptions[Json] = CodecOptions(tz_aware=True)
+
+DUPLICATE_KEY = 11000
 
 # What the promises rest on: not for a URI to change.
 _FIXED: Json = {
@@ -139,6 +144,34 @@ async def close() -> None:
     found = _databases.pop(asyncio.get_running_loop(), None)
     if found is not None:
         await found.client.close()
+
+
+async def write_once(db: AsyncDatabase[Json], command: Json) -> Json:
+    """Execute a write command with the database's write concern, and return the reply. The driver does not repeat it, and so MongoDB need not record, beside
+    the write, by what a repeat would be known.
+
+    Raises:
+        DuplicateKeyError, OperationFailure: It was refused.
+        WriteConcernError: It was executed, and is not acknowledged by a majority.
+        Other errors of the driver: It may have been executed.
+    """
+    reply: Json = await db.command(command | {"writeConcern": db.write_concern.document}, codec_options=db.codec_options)
+    if error := reply.get("writeConcernError"):
+        raise WriteConcernError(error["errmsg"], error["code"], error | {"errorLabels": reply.get("errorLabels", [])})
+    for error in reply.get("writeErrors", []):
+        raise write_error(error)
+    return reply
+
+
+def may_be_repeated(error: PyMongoError) -> bool:
+    """Whether a write that failed with this may succeed at once, on another connection or the next primary: what the driver repeats, where it does."""
+    waited = isinstance(error, (ServerSelectionTimeoutError, WaitQueueTimeoutError))
+    return not waited and (isinstance(error, ConnectionFailure) or error.has_error_label("RetryableWriteError"))
+
+
+def write_error(error: Json) -> OperationFailure:
+    """Return what the driver raises for an entry of a reply's `writeErrors`."""
+    return (DuplicateKeyError if error["code"] == DUPLICATE_KEY else OperationFailure)(error["errmsg"], error["code"], error)
 
 
 class _Portal:

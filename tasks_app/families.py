@@ -26,7 +26,6 @@ Json = dict[str, Any]
 
 INSERT_GROUP = 500
 SWEEP_GROUP = 200
-DUPLICATE_KEY = 11000
 STOPPING_DELAY = timedelta(seconds=1)
 
 log = get_logger(__name__)
@@ -72,7 +71,7 @@ async def plant(db: AsyncDatabase[Json], parent: Json, children: Sequence[ChildT
         try:
             await tasks.insert_many(documents[start : start + INSERT_GROUP], ordered=False)
         except BulkWriteError as exc:
-            if exc.details.get("writeConcernErrors") or any(error["code"] != DUPLICATE_KEY for error in exc.details["writeErrors"]):
+            if exc.details.get("writeConcernErrors") or any(error["code"] != mongo.DUPLICATE_KEY for error in exc.details["writeErrors"]):
                 raise
     if generation:
         await lifecycle.execute(db, lifecycle.keep_children(parent["_id"]))

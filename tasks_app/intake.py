@@ -13,8 +13,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, WTimeoutError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError, WTimeoutError
 
+from ainoval import mongo
 from tasks_app.conf import TaskSettings, task_settings
 from tasks_app.documents import TASKS
 from tasks_app.errors import QueueFull, RateLimited
@@ -26,7 +27,6 @@ MakeTask = Callable[[float, datetime], Json]
 MAX_GROUP = 500
 AT_ONCE = 2  # groups of one call: what MongoDB does for one of them it does on one processor
 QUEUE_FULL_RETRY_SECONDS = 30.0
-DUPLICATE_KEY = 11000
 
 
 @dataclass(slots=True)
@@ -107,9 +107,9 @@ class Intake:
 
     async def _insert(self, documents: list[Json]) -> Mapping[int, Exception]:
         """Insert a group; return what became of those that were not stored, by their place in it."""
-        if len(documents) == 1:  # by a command of its own, which costs the driver half as much
+        if len(documents) == 1:
             try:
-                await self._tasks.insert_one(documents[0])
+                await self._insert_one(documents[0])
             except DuplicateKeyError as exc:
                 return {0: exc}
             return {}
@@ -118,6 +118,15 @@ class Intake:
         except BulkWriteError as exc:
             return _refused(exc, len(documents))
         return {}
+
+    async def _insert_one(self, document: Json) -> None:
+        """Insert by a command that costs less, as it is not repeated, and if need be again as the driver does it: what is there already is a duplicate then."""
+        try:
+            await mongo.write_once(self.db, {"insert": TASKS, "documents": [document]})
+        except PyMongoError as exc:
+            if not mongo.may_be_repeated(exc):
+                raise
+            await self._tasks.insert_one(document)
 
     async def _admit(self, user_id: str, arrivals: list[_Arrival]) -> list[tuple[_Arrival, Json]]:
         limits = task_settings()
@@ -143,9 +152,7 @@ def _refused(exc: BulkWriteError, count: int) -> dict[int, Exception]:
         # Not acknowledged by a majority: none of them may be called accepted.
         return dict.fromkeys(range(count), WTimeoutError("the insert was not acknowledged by a majority", details=details))
     errors: list[Json] = details.get("writeErrors", [])
-    return {
-        error["index"]: (DuplicateKeyError if error["code"] == DUPLICATE_KEY else OperationFailure)(error["errmsg"], error["code"], error) for error in errors
-    }
+    return {error["index"]: mongo.write_error(error) for error in errors}
 
 
 def _tell(arrival: _Arrival, error: Exception | None) -> None:

@@ -103,7 +103,7 @@ async def submit(user_id: str, task_type: str, parameters: Mapping[str, Any], *,
     try:
         await intake(db).store(user_id, make)
     except DuplicateKeyError:
-        # Two requests with one key at once; or the driver repeated an insert whose reply was lost.
+        # Two requests with one key at once; or an insert was repeated whose reply was lost.
         if idempotency_key and (replay := await _replay(db, task_id, fingerprint)):
             return replay
         if not idempotency_key:

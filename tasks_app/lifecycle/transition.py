@@ -9,8 +9,8 @@ from typing import Any
 import bson
 from pymongo import UpdateMany, UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import WriteConcernError
 
+from ainoval import mongo
 from tasks_app import states
 from tasks_app.documents import TASKS
 from tasks_app.states import TaskStatus
@@ -64,27 +64,15 @@ async def execute(db: AsyncDatabase[Json], transition: Transition) -> int:
 async def execute_on_first(db: AsyncDatabase[Json], transition: Transition, fields: Json, order: Mapping[str, int], hint: str) -> Json | None:
     """Execute one transition on the first task that it matches in an order; return these fields of it afterwards, or None.
 
-    As a bare command, which the driver does not repeat: so that it could, MongoDB would store a copy of each task that it returns. Whoever loses the reply
-    must find out what became of it.
+    Not repeated by the driver: so that it could be, MongoDB would store a copy of each task that it returns. Whoever loses the reply must find out what became
+    of it.
 
     Raises:
-        WriteConcernError: It was executed, and is not acknowledged by a majority.
-        Driver errors: It may have been executed.
+        As `mongo.write_once`.
     """
-    command = {
-        "findAndModify": TASKS,
-        "query": transition.filter,
-        "sort": dict(order),
-        "hint": hint,
-        "update": transition.update,
-        "new": True,
-        "fields": fields,
-        "writeConcern": db.write_concern.document,
-    }
-    reply = await db.command(command, codec_options=db.codec_options)
-    if error := reply.get("writeConcernError"):
-        raise WriteConcernError(error["errmsg"], error["code"], error)
-    found: Json | None = reply["value"]
+    first = {"query": transition.filter, "sort": dict(order), "hint": hint}
+    command = {"findAndModify": TASKS, **first, "update": transition.update, "new": True, "fields": fields}
+    found: Json | None = (await mongo.write_once(db, command))["value"]
     return found
 
 

@@ -23,30 +23,30 @@ LOOK_SECONDS = 0.1
 # After an event the claim goes first: the question for the next event would be before it on the loop, and beside it at the server. Not after each event
 # of a crowd, for those that come in one answer are heard of at once.
 REST_SECONDS = 0.003
-# How long a worker leaves a task to the one whose turn it is.
-OTHERS_TURN_SECONDS = 0.1
-
-# In these words the server leaves out all other updates while it reads its log. If an update were asked for its document's status, which only a look at the
-# document could tell, each would be made an event first.
-_PIPELINE: list[Json] = [
-    {"$match": {"$or": [{"operationType": "insert"}, {"operationType": "update", "updateDescription.updatedFields.status": TaskStatus.QUEUED.value}]}},
-    {"$project": {"_id": 1, "documentKey": 1}},
-]
 
 log = get_logger(__name__)
+
+
+def pipeline(mine: str) -> list[Json]:
+    """Return the change stream's stages, for tasks whose ids end in one of these digits.
+
+    In these words the server leaves out all other changes while it reads its log. If an update were asked for its document's status, which only a look at
+    the document could tell, each would be made an event first.
+    """
+    queued = [{"operationType": "insert"}, {"operationType": "update", "updateDescription.updatedFields.status": TaskStatus.QUEUED.value}]
+    return [{"$match": {"$or": queued, "documentKey._id": {"$regex": f"[{mine}]$"}}}, {"$project": {"_id": 1, "documentKey": 1}}]
 
 
 class WakeUps:
     """Tells the claim loop when to look again.
 
     Args:
-        mine: Whether it is this worker's turn to look for a task.
+        mine: Returns the last digits of the ids of the tasks that this worker is told of; others' are found by the regular look, if need be.
     """
 
-    def __init__(self, db: AsyncDatabase[Json], mine: Callable[[str], bool]) -> None:
+    def __init__(self, db: AsyncDatabase[Json], mine: Callable[[], str]) -> None:
         self._tasks = db[TASKS]
         self._mine = mine
-        self._later: asyncio.TimerHandle | None = None
         self._event = asyncio.Event()
         self._hints = 0
         self._whole = False
@@ -91,30 +91,24 @@ class WakeUps:
                 if self._idle.is_set():
                     self.now()
                 continue
+            mine = self._mine()
             try:
-                async with await self._tasks.watch(_PIPELINE, max_await_time_ms=1_000) as stream:
+                async with await self._tasks.watch(pipeline(mine), max_await_time_ms=1_000) as stream:
                     self.now()  # something may have come before the stream was open
-                    while not self._crowded and (self._idle.is_set() or time.monotonic() - self._busy_at < CLOSE_AFTER_BUSY_SECONDS):
-                        if (event := await stream.try_next()) is not None:
-                            self._came(event["documentKey"]["_id"])
+                    while self._listens() and mine == self._mine():
+                        if await stream.try_next() is not None:
+                            self._hints += 1
+                            self._event.set()
                             await self._rest()
             except PyMongoError as exc:
                 # Not a fault: without the stream, tasks are found by polling.
                 log.debug("change_stream_closed", error=type(exc).__name__)
                 await asyncio.sleep(REOPEN_SECONDS)
 
-    def _came(self, task_id: str) -> None:
-        if self._mine(task_id):
-            self._hints += 1
-            self._event.set()
-        elif self._later is None:
-            self._later = asyncio.get_running_loop().call_later(OTHERS_TURN_SECONDS, self._look_after_others)
+    def _listens(self) -> bool:
+        return not self._crowded and (self._idle.is_set() or time.monotonic() - self._busy_at < CLOSE_AFTER_BUSY_SECONDS)
 
     async def _rest(self) -> None:
         if time.monotonic() - self._rested_at >= REST_SECONDS:
             await asyncio.sleep(REST_SECONDS)
             self._rested_at = time.monotonic()
-
-    def _look_after_others(self) -> None:
-        self._later = None
-        self.now()

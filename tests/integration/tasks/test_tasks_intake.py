@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from pymongo import monitoring
-from pymongo.errors import AutoReconnect
+from pymongo import WriteConcern, monitoring
+from pymongo.errors import AutoReconnect, NotPrimaryError, PyMongoError, ServerSelectionTimeoutError, WaitQueueTimeoutError, WriteConcernError
 
 from ainoval import mongo
 from ainoval.ids import new_id
@@ -89,6 +89,49 @@ async def test_a_submitter_that_gives_up_takes_nobody_with_it(db: Db) -> None:
     answers = await asyncio.gather(*others)
 
     assert await db[TASKS].count_documents({"_id": {"$in": [answer.task_id for answer in answers]}}) == 10
+
+
+STEPPED_DOWN = {"errorLabels": ["RetryableWriteError"]}
+
+
+@pytest.mark.parametrize("executed", [False, True])
+@pytest.mark.parametrize("key", [None, "a key"])
+@pytest.mark.parametrize("error", [AutoReconnect("closed"), NotPrimaryError("not primary"), WriteConcernError("stepped down", 189, STEPPED_DOWN)])
+async def test_a_submission_whose_insert_met_a_broken_connection_is_stored_once_and_accepted(
+    db: Db, monkeypatch: pytest.MonkeyPatch, executed: bool, key: str | None, error: PyMongoError
+) -> None:
+    write_once = mongo.write_once
+
+    async def breaks(*args: Any) -> None:
+        if executed:
+            await write_once(*args)
+        raise error
+
+    monkeypatch.setattr(mongo, "write_once", breaks)
+    submitted = await operations.submit("alice", "TEST_NOOP", {}, idempotency_key=key)
+    monkeypatch.undo()
+
+    assert [task["_id"] async for task in db[TASKS].find({})] == [submitted.task_id]
+    if key:
+        assert await operations.submit("alice", "TEST_NOOP", {}, idempotency_key=key) == operations.Submitted(submitted.task_id, replayed=True)
+
+
+@pytest.mark.parametrize("error", [ServerSelectionTimeoutError("no primary"), WaitQueueTimeoutError("no connection"), WriteConcernError("late", 64, {})])
+async def test_a_submission_that_has_waited_long_enough_is_not_tried_again(db: Db, monkeypatch: pytest.MonkeyPatch, error: PyMongoError) -> None:
+    async def fails(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(mongo, "write_once", fails)
+    with pytest.raises(type(error)):
+        await operations.submit("alice", "TEST_NOOP", {})
+    assert await db[TASKS].count_documents({}) == 0
+
+
+async def test_a_submission_that_no_majority_has_acknowledged_is_not_accepted(db: Db) -> None:
+    door = Intake(db.with_options(write_concern=WriteConcern(w=2, wtimeout=20)))  # there is one member
+    with pytest.raises(WriteConcernError):
+        await door.store("alice", lambda key, now: stored.task("alice", fairKey=key))
+    assert await db[TASKS].count_documents({}) == 1, "it was executed"
 
 
 class Inserts(monitoring.CommandListener):

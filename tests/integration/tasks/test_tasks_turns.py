@@ -1,6 +1,7 @@
 """How idle workers hear of a task that has come, and which of them looks for it."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -8,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from ainoval.ids import new_id
 from tasks_app import lifecycle
 from tasks_app.documents import TASKS, WORKERS
-from tasks_app.worker import outbox, wakeups
+from tasks_app.worker import outbox, turns, wakeups
 from tasks_app.worker.clock import ServerClock
 from tasks_app.worker.turns import Turns
-from tasks_app.worker.wakeups import OTHERS_TURN_SECONDS, WakeUps
+from tasks_app.worker.wakeups import WakeUps
 from tasks_app.worker.worker import _end
 from tests.conftest import until
 from tests.support import stored
@@ -25,24 +25,20 @@ async def alive(db: Db, owner: str, **fields: Any) -> None:
     await db[WORKERS].insert_one({"_id": owner, "heartbeatAt": stored.now(), "draining": False, "running": 0, "slots": 10} | fields)
 
 
-async def shares(db: Db, *owners: str, tasks: int = 200) -> list[int]:
-    """Return how many of many tasks each of these workers takes for its own."""
+async def shares(db: Db, *owners: str) -> list[str]:
+    """Return the last digits of the tasks that each of these workers takes for its own."""
     clock = ServerClock()
     await clock.read(db)
-    turns = [Turns(db, owner, clock) for owner in owners]
-    for each in turns:
-        each.mine("any")  # who is never asked does not read who there is
+    asked = [Turns(db, owner, clock) for owner in owners]
+    for each in asked:
         await each.refresh()
-    ids = [new_id() for _ in range(tasks)]
-    return [sum(each.mine(task_id) for task_id in ids) for each in turns]
+    return [each.mine() for each in asked]
 
 
 async def test_each_task_is_one_workers_turn(db: Db) -> None:
     for owner in ("a", "b", "c"):
         await alive(db, owner)
-    found = await shares(db, "a", "b", "c")
-    assert sum(found) == 200
-    assert min(found) > 30
+    assert await shares(db, "a", "b", "c") == ["0369cf", "147ad", "258be"]
 
 
 async def test_who_is_gone_leaves_or_has_no_room_has_no_turn(db: Db) -> None:
@@ -50,22 +46,23 @@ async def test_who_is_gone_leaves_or_has_no_room_has_no_turn(db: Db) -> None:
     await alive(db, "silent", heartbeatAt=stored.now() - timedelta(seconds=60))
     await alive(db, "leaving", draining=True)
     await alive(db, "full", running=10)
-    assert await shares(db, "able", "full") == [200, 0]
+    assert await shares(db, "able") == [turns.ALL]
 
 
-async def test_who_does_not_know_the_others_looks_for_every_task(db: Db) -> None:
-    turns = Turns(db, "a", ServerClock())
+async def test_who_is_not_known_looks_for_every_task(db: Db) -> None:
     await alive(db, "b")
-    assert turns.mine("any")
-    await turns.refresh()
-    assert not turns.mine("any")
-    await turns.refresh()
-    await turns.refresh()  # nothing came since the last time: what it knew is out of date
-    assert turns.mine("any")
+    assert await shares(db, "new") == [turns.ALL]
+
+
+def test_among_more_workers_than_digits_each_digit_is_somebodys() -> None:
+    owners = [f"{number:02}" for number in range(19)]
+    found = [turns.share(owners, owner) for owner in owners]
+    assert all(len(digits) == 1 for digits in found)
+    assert set("".join(found)) == set(turns.ALL)
 
 
 @asynccontextmanager
-async def watching(db: Db, mine: Callable[[str], bool]) -> AsyncIterator[WakeUps]:
+async def watching(db: Db, mine: Callable[[], str] = lambda: turns.ALL) -> AsyncIterator[WakeUps]:
     """A worker's wake-ups with the stream open and nothing to do."""
     wake = WakeUps(db, mine)
     running = asyncio.create_task(wake.run())
@@ -77,7 +74,7 @@ async def watching(db: Db, mine: Callable[[str], bool]) -> AsyncIterator[WakeUps
 
 
 async def test_one_task_that_comes_is_told_from_several(db: Db) -> None:
-    async with watching(db, lambda _: True) as wake:
+    async with watching(db) as wake:
         await stored.queued(db)
         assert await asyncio.wait_for(wake.wait(), 5)
         await stored.queued(db)
@@ -86,13 +83,25 @@ async def test_one_task_that_comes_is_told_from_several(db: Db) -> None:
         assert not await asyncio.wait_for(wake.wait(), 5)
 
 
-async def test_a_task_whose_turn_is_anothers_is_looked_for_a_little_later(db: Db) -> None:
-    async with watching(db, lambda _: False) as wake:
+def ending_in(digit: str) -> str:
+    return os.urandom(12).hex()[:-1] + digit
+
+
+async def test_a_worker_is_not_told_of_a_task_whose_turn_is_anothers(db: Db) -> None:
+    digits = {"mine": "0369cf"}
+    async with watching(db, lambda: digits["mine"]) as wake:
         waiting = asyncio.create_task(wake.wait())
-        inserted = asyncio.get_running_loop().time()
-        await stored.queued(db)
-        assert not await asyncio.wait_for(waiting, 5)
-        assert asyncio.get_running_loop().time() - inserted >= OTHERS_TURN_SECONDS
+        for last in "1248":
+            await stored.queued(db, _id=ending_in(last))
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+        await stored.queued(db, _id=ending_in("c"))
+        assert await asyncio.wait_for(waiting, 5)
+
+        digits["mine"] = "1248"  # others have come or gone
+        assert not await asyncio.wait_for(wake.wait(), 5), "what came before its new stream was open may be due"
+        await stored.queued(db, _id=ending_in("8"))
+        assert await asyncio.wait_for(wake.wait(), 5)
 
 
 async def requeue(db: Db, document: stored.Json) -> None:
@@ -102,7 +111,7 @@ async def requeue(db: Db, document: stored.Json) -> None:
 
 async def test_a_task_that_is_queued_again_is_heard_of_and_other_changes_are_not(db: Db) -> None:
     failed = await stored.running(db)
-    async with watching(db, lambda _: True) as wake:
+    async with watching(db) as wake:
         assert await stored.change(db, stored.fail(failed)) == 1
         waiting = asyncio.create_task(wake.wait())
         await asyncio.sleep(0.5)
@@ -111,18 +120,20 @@ async def test_a_task_that_is_queued_again_is_heard_of_and_other_changes_are_not
         assert await asyncio.wait_for(waiting, 5)
 
 
-async def test_the_server_leaves_other_changes_out_while_it_reads_its_log(db: Db) -> None:
+async def test_the_server_leaves_other_changes_and_others_tasks_out_while_it_reads_its_log(db: Db) -> None:
     since = (await db.client.admin.command("hello"))["operationTime"]
-    document = await stored.running(db)
-    assert await stored.change(db, stored.fail(document)) == 1
-    await requeue(db, document)
+    for last in "01":
+        document = await stored.claimed(db, await stored.queued(db, _id=ending_in(last)))
+        assert await stored.change(db, stored.fail(document)) == 1
+        await requeue(db, document)
 
-    stages = [{"$changeStream": {"startAtOperationTime": since}}, *wakeups._PIPELINE]
+    stages = [{"$changeStream": {"startAtOperationTime": since}}, *wakeups.pipeline("02468ace")]
     plan = await db.command("explain", {"aggregate": TASKS, "pipeline": stages, "cursor": {}}, verbosity="queryPlanner")
     wanted = plan["stages"][0]["$cursor"]["queryPlanner"]["parsedQuery"]
     passed = await db.client["local"]["oplog.rs"].find({"$and": [wanted, {"ns": f"{db.name}.{TASKS}"}]}).sort("$natural", 1).to_list(None)
 
-    assert [entry["op"] for entry in passed] == ["i", "u"]  # the claim and the failure are not among them
+    assert [entry["op"] for entry in passed] == ["i", "u"]  # the claim and the failure are not among them, nor what became of the other
+    assert passed[0]["o"]["_id"][-1] == passed[1]["o2"]["_id"][-1] == "0"
     assert passed[1]["o"]["diff"]["u"]["status"] == "QUEUED"
 
 
@@ -154,7 +165,7 @@ class Scripted:
 
 @asynccontextmanager
 async def scripted(db: Db, stream: Scripted) -> AsyncIterator[WakeUps]:
-    wake = WakeUps(db, lambda _: True)
+    wake = WakeUps(db, lambda: turns.ALL)
     wake._tasks = stream  # type: ignore[assignment]
     running = asyncio.create_task(wake.run())
     try:
@@ -189,7 +200,7 @@ async def streams_open(db: Db, number: int) -> bool:
 
 
 async def test_while_attempts_end_in_crowds_no_stream_is_open_and_it_is_looked_now_and_then(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with watching(db, lambda _: True) as wake:
+    async with watching(db) as wake:
         await until(lambda: streams_open(db, 1))
         monkeypatch.setattr(wakeups, "CALM_SECONDS", 600.0)
         wake.crowd()
