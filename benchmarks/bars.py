@@ -76,6 +76,8 @@ ROWS = {
         Row("io10k", 3.5, 2, lower=True),
         Row("dispatch_p50", 5, 2.5, lower=True),
         Row("dispatch_p95", 15, 5, lower=True),
+        Row("dispatch_accepted_p50", 5, 2.5, lower=True),
+        Row("dispatch_accepted_p95", 15, 5, lower=True),
         Row("submit_one", 0.3, 0.5, relative_to=CELERY),
         Row("submit_fifty", 1.0, 1.7, relative_to=CELERY, relative_key="submit_one"),
         Row("submit_many", 10, 20, relative_to=CELERY, relative_key="submit_one"),
