@@ -120,7 +120,7 @@ class Attempt:
         self.services = around.services
         self.threads = around.threads
         self.stop_reason: StopReason | None = None
-        self.trusted_from = claimed_at  # monotonic, from before the claim or the last renewal was sent
+        self.trusted_from = claimed_at  # by `elapsed`, from before the claim or the last renewal was sent
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.ending = False

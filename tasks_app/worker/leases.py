@@ -1,7 +1,6 @@
 """Keeping the leases of a worker: renewal, loss, requests for cancellation, and what was claimed without the worker's knowledge."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from tasks_app import lifecycle
 from tasks_app.conf import CANCEL_POLL_SECONDS, TaskSettings
 from tasks_app.documents import LEASED_STATUS, TASKS
 from tasks_app.states import TaskStatus
+from tasks_app.worker.clock import elapsed
 from tasks_app.worker.ticks import tick
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ class LeaseKeeper:
         self._attempts = attempts
         self._unanswered = unanswered  # tokens of claims whose reply was lost
         self._renewed = asyncio.Event()
-        self._contact_since = time.monotonic()
+        self._contact_since = self._renewed_at = elapsed()
         self._missed = False
 
     # --- trust ---
 
     def distrusts(self, attempt: "Attempt") -> bool:
         """Whether the lease may have run out, by this process's own clock: nothing that matters may begin then."""
-        return attempt.stop_reason is None and time.monotonic() - attempt.trusted_from > self._settings.trust_seconds
+        return attempt.stop_reason is None and elapsed() - attempt.trusted_from > self._settings.trust_seconds
 
     async def renewed(self) -> None:
         """Wait for the next renewal."""
@@ -62,19 +62,26 @@ class LeaseKeeper:
 
     @property
     def may_sweep(self) -> bool:
-        """Whether contact was unbroken for a renewal interval: after an outage every living worker renews before anybody recovers anything."""
-        return not self._missed and time.monotonic() - self._contact_since >= self._settings.renewal_seconds
+        """Whether contact was unbroken for a renewal interval: after an outage every living worker renews before anybody recovers anything.
+
+        A worker that stood still (its loop was blocked, its machine slept) was without contact too, and what has run out may be its own.
+        """
+        return not self._missed and not self._is_late and elapsed() - self._contact_since >= self._settings.renewal_seconds
+
+    @property
+    def _is_late(self) -> bool:
+        return elapsed() - self._renewed_at > 2 * self._settings.renewal_seconds
 
     # --- loops ---
 
     async def run(self, stop_lost: "Callable[[Attempt], None]", stop_cancelled: "Callable[[Attempt], None]") -> None:
         """Renew until cancelled; tell of leases that were lost and of attempts that shall be cancelled."""
-        next_renewal = time.monotonic() + self._settings.renewal_seconds
+        next_renewal = elapsed() + self._settings.renewal_seconds
         while True:
             await tick(CANCEL_POLL_SECONDS)
             try:
-                if time.monotonic() >= next_renewal or self._missed:
-                    next_renewal = time.monotonic() + self._settings.renewal_seconds
+                if elapsed() >= next_renewal or self._missed:
+                    next_renewal = elapsed() + self._settings.renewal_seconds
                     await self.renew(stop_lost, stop_cancelled)
                 elif self._attempts:
                     await self._poll_cancellations(stop_cancelled)
@@ -85,15 +92,17 @@ class LeaseKeeper:
 
     async def renew(self, stop_lost: "Callable[[Attempt], None]", stop_cancelled: "Callable[[Attempt], None]") -> None:
         """Renew all leases by their tokens, also those that ran out; what is missing afterwards belongs to somebody else."""
-        began = time.monotonic()
+        began = elapsed()
+        was_away = self._missed or self._is_late
         mine = dict(self._attempts)
         tokens = sorted({attempt.token for attempt in mine.values()})
         if tokens:
             await lifecycle.execute(self._db, lifecycle.renew(self._owner, tokens, lease_seconds=self._settings.lease_seconds))
         held = await self._held(mine)
-        if self._missed:
+        self._renewed_at = began  # a standstill since then may have outlasted what was renewed
+        if was_away:
             self._missed = False
-            self._contact_since = time.monotonic()
+            self._contact_since = elapsed()
         for task_id, attempt in mine.items():
             lease = held.get(task_id)
             if lease is None or lease["lease"]["token"] != attempt.token:

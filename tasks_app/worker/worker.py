@@ -36,7 +36,7 @@ from tasks_app.fairness import FairShares
 from tasks_app.tally import Tally
 from tasks_app.worker.attempt import Attempt, StopReason, Surroundings
 from tasks_app.worker.claims import Claimer
-from tasks_app.worker.clock import ServerClock
+from tasks_app.worker.clock import ServerClock, elapsed
 from tasks_app.worker.leases import LeaseKeeper
 from tasks_app.worker.limits import Limits
 from tasks_app.worker.outbox import Outbox
@@ -235,7 +235,7 @@ class Worker:
                 await asyncio.sleep(GATHER_SECONDS)
                 continue
             try:
-                before = time.monotonic()
+                before = elapsed()
                 quarantine_free = not any(attempt.in_quarantine for attempt in self.attempts.values())
                 claim = self._claimer.claim_first if one_came else self._claimer.claim
                 claimed = await claim(min(free, CLAIM_GROUP), quarantine_free=quarantine_free)

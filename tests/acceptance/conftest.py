@@ -38,9 +38,13 @@ def _migrated() -> None:
 @pytest.fixture
 def cluster(database_name: str, _migrated: None, tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
     """`cluster(TASKS_WORKERS="1", …)` starts one; all are stopped afterwards."""
+    started: list[Cluster] = []
     with ExitStack() as stack:
 
         def start(**settings: str) -> Cluster:
-            return stack.enter_context(Cluster(tmp_path / f"cluster-{len(list(tmp_path.iterdir()))}.log", **settings))
+            started.append(stack.enter_context(Cluster(tmp_path / f"cluster-{len(list(tmp_path.iterdir()))}.log", **settings)))
+            return started[-1]
 
         yield start
+    for one in started:  # shown with a test that failed
+        print(f"--- the end of {one.log.name}:\n{one.tail()}")

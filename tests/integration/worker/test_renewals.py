@@ -1,18 +1,26 @@
 """Renewals beside everything else that happens to a worker's tasks meanwhile."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+from pymongo import MongoClient
+
+from ainoval import mongo
 from tasks_app import lifecycle, maintenance
+from tasks_app.documents import TASKS
 from tasks_app.executable import NoParameters, TaskContext, TaskExecutable
+from tasks_app.worker import clock, leases
 from tasks_app.worker.attempt import Attempt
 from tasks_app.worker.worker import Worker
 from tests.conftest import until
 from tests.support.registered import registered
 from tests.support.stored import Db, change
 from tests.support.submissions import store_many
-from tests.support.watched import submit
+from tests.support.watched import stored, submit
 
 Start = Callable[..., Worker]
 
@@ -71,3 +79,48 @@ async def test_an_attempt_whose_task_its_own_worker_has_claimed_anew_is_stopped(
         await until(lambda: NotesItsEnd.cut_off == 1, seconds=10, what="the end of the first attempt")
         assert NotesItsEnd.began == 2
         assert [attempt.number for attempt in worker.attempts.values()] == [1]
+
+
+async def test_a_worker_whose_loop_was_blocked_renews_its_leases_before_it_recovers_anything(start: Start, db: Db) -> None:
+    await store_many(db, "TEST_SLEEP", 3, seconds=60)
+    worker = start(lease_seconds=1.5)
+    await until(lambda: len(worker.attempts) == 3)
+    running = dict(worker.attempts)
+    for _ in range(4):
+        await until(lambda: worker._leases.may_sweep, what="contact for a while")
+        time.sleep(2.0)  # noqa: ASYNC251 - the loop of the worker, too: all three leases run out
+        assert not worker._leases.may_sweep
+        await worker._leases.renewed()
+    assert worker.attempts == running
+    assert await db[TASKS].count_documents({"crashCount": 0, "attempts.outcome": {"$exists": False}}) == 3
+
+
+async def test_a_worker_whose_loop_was_blocked_during_a_renewal_renews_once_more_before_it_recovers_anything(start: Start, db: Db) -> None:
+    await store_many(db, "TEST_SLEEP", 1, seconds=60)
+    worker = start(lease_seconds=1.5)
+    await until(lambda: worker.attempts and worker._leases.may_sweep)
+    renewal = asyncio.create_task(worker._leases.renew(nothing, nothing))
+    await asyncio.sleep(0)  # it is on its way
+    time.sleep(2.0)  # noqa: ASYNC251
+    await renewal
+    assert not worker._leases.may_sweep
+    await until(lambda: worker._leases.may_sweep)
+    assert await db[TASKS].count_documents({"crashCount": 0}) == 1
+
+
+async def test_a_worker_whose_machine_slept_renews_its_leases_before_it_recovers_anything(start: Start, db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    [task_id] = await store_many(db, "TEST_SLEEP", 1, seconds=600)
+    worker = start(lease_seconds=60.0)
+    await until(lambda: task_id in worker.attempts)
+    asleep = lifecycle.expire_leases_of(worker.identity.owner)
+    with MongoClient[dict[str, Any]](mongo.uri()) as client:  # one that gives the loop no turn in between
+        client[db.name][TASKS].update_one(asleep.filter, asleep.update)
+        monkeypatch.setattr(leases, "elapsed", lambda: clock.elapsed() + 100.0)
+    assert not worker._leases.may_sweep
+
+    async def renewed() -> bool:
+        return bool((await stored(task_id))["lease"]["expiresAt"] > datetime.now(UTC))
+
+    await until(renewed, seconds=5, what="the renewal")
+    assert (await stored(task_id))["crashCount"] == 0
+    assert task_id in worker.attempts
