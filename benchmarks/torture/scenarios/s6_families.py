@@ -30,12 +30,12 @@ class Size:
     requeues: int
 
 
-async def meddle(on: Play) -> None:
-    """Cancel and requeue parents, and cancel children, by chance, until cancelled."""
+async def meddle(on: Play, storm: asyncio.Task[None]) -> None:
+    """Cancel and requeue parents, and cancel children, by chance, until the storm is over."""
     tasks = mongo.database()[TASKS]
     unfinished = {"status": {"$in": ["QUEUED", "RUNNING"]}}
     requeueable = {"status": {"$in": ["FAILED", "INTERRUPTED", "CANCELLED", "COMPLETED_WITH_ERRORS"]}}
-    while True:
+    while not storm.done():  # not until it is cancelled: the driver takes a cancellation for a lost connection, now and then
         await asyncio.sleep(MEDDLE_SECONDS * 2 * on.rng.random())
         luck = on.rng.random()
         scope: dict[str, Any] = {"taskType": "TORTURE_WORK" if luck < 0.3 else "TORTURE_FAMILY"} | (unfinished if luck < 0.6 else requeueable)
@@ -57,11 +57,10 @@ async def play(on: Play) -> None:
     async with Fleet(on.ground, TASKS_WORKER_CONCURRENCY="40") as fleet:
         killer = Killer(fleet, on.rng)
         storm = asyncio.create_task(killer.run(size.kills))
-        meddling = asyncio.create_task(meddle(on))
+        meddling = asyncio.create_task(meddle(on, storm))
         accepted = await submit_evenly("TORTURE_FAMILY", size.parents, size.kills * 2.0, family)
         await storm
-        meddling.cancel()
-        await asyncio.gather(meddling, return_exceptions=True)
+        await meddling
         await fleet.ready()
         await all_ended(60)
 
