@@ -1,5 +1,6 @@
 """Single tasks, taken through their lives by the core's own transitions: what is stored is what a worker would have stored."""
 
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ _FAILURES: Final = tuple(
         (10, "scene_not_found", "There is no such scene.", False),
     )
 )
+LOST_FOR_GOOD_EVERY: Final = 500  # not by chance: so few that a small database might show none
 FILTERED: Final = ErrorRecord(
     "content_filtered", "The AI provider refused the text.", {}, False, _TRACEBACK.format("AIError", "The AI provider refused the text.")
 )
@@ -81,6 +83,7 @@ class Lives:
         self.profiles = profiles
         self.tally = tally
         self._keys = 0
+        self._scripts = itertools.count()
 
     def profile(self) -> str:
         """Return which AI profile a single task uses: of ten with a choice, seven or so the first."""
@@ -92,6 +95,8 @@ class Lives:
         rng = self.rng
         steps = [self._step(task_type, at)]
         fate = rng.random()
+        if next(self._scripts) % LOST_FOR_GOOD_EVERY == LOST_FOR_GOOD_EVERY // 5:
+            return Script([self._step(task_type, at) for _ in range(3)], TaskStatus.INTERRUPTED)
         if profile in self.profiles[2:] and at > self.now - FAILING_FOR:
             return Script([self._step(task_type, at, UNAVAILABLE) for _ in range(2)], TaskStatus.FAILED)
         failing = task_type == FAILING_TYPE and at > self.now - FAILING_FOR
@@ -110,8 +115,6 @@ class Lives:
             if fate < 0.08:
                 steps = [Step(steps[0].wait * rng.uniform(5, 50), 0.0)]  # cancelled before it began
             return Script(steps, TaskStatus.CANCELLED)
-        if fate < 0.092:
-            return Script([self._step(task_type, at) for _ in range(3)], TaskStatus.INTERRUPTED)
         return Script(steps)
 
     def _step(self, task_type: str, at: datetime, error: ErrorRecord | None = None, *, backoff: float = 0.0) -> Step:
