@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 
 from ainoval import mongo
 from tasks_app import lifecycle, maintenance
@@ -113,9 +112,8 @@ async def test_a_worker_whose_machine_slept_renews_its_leases_before_it_recovers
     worker = start(lease_seconds=60.0)
     await until(lambda: task_id in worker.attempts)
     asleep = lifecycle.expire_leases_of(worker.identity.owner)
-    with MongoClient[dict[str, Any]](mongo.uri()) as client:  # one that gives the loop no turn in between
-        client[db.name][TASKS].update_one(asleep.filter, asleep.update)
-        monkeypatch.setattr(leases, "elapsed", lambda: clock.elapsed() + 100.0)
+    mongo.sync_database()[TASKS].update_one(asleep.filter, asleep.update)  # which gives the loop no turn in between
+    monkeypatch.setattr(leases, "elapsed", lambda: clock.elapsed() + 100.0)
     assert not worker._leases.may_sweep
 
     async def renewed() -> bool:
