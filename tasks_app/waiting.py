@@ -53,6 +53,8 @@ async def waiting_facts() -> WaitingFacts:
 def waiting_reason(task: Json, facts: WaitingFacts) -> Json | None:
     """Return `{code, message, until?}` for a task that waits, None for one that does not."""
     match TaskStatus(task["status"]):
+        case TaskStatus.RETRYING if not facts.workers and task["availableAt"] <= datetime.now(UTC):
+            return _queued(task, facts)  # its time has come, and nobody is there to take it up
         case TaskStatus.RETRYING:
             wait = task.get("wait") or {}
             message = f"The next attempt begins later: {wait.get('message') or 'the last one failed.'}"
@@ -97,16 +99,19 @@ def waiting_query(code: str, facts: WaitingFacts) -> Json:
         code: One of REASONS; or NOT_WAITING, for the tasks that a worker holds and those that have ended.
     """
     queued, retrying = TaskStatus.QUEUED.value, TaskStatus.RETRYING.value
+    later: Json = {"status": retrying} | ({} if facts.workers else {"$expr": {"$gt": ["$availableAt", "$$NOW"]}})
     match code:
         case "backoff":
-            return {"status": retrying, "wait.code": {"$ne": "provider_limited"}}
+            return {**later, "wait.code": {"$ne": "provider_limited"}}
         case "awaiting_children":
             return {"status": {"$in": sorted(LEASED)}, "lease.owner": None}
         case code if code == NOT_WAITING:
             return {"$or": [{"status": {"$in": sorted(TERMINAL)}}, {"status": {"$in": sorted(LEASED)}, "lease.owner": {"$gt": ""}}]}
         case "provider_limited":
-            limited = {"status": retrying, "wait.code": "provider_limited"}
+            limited = {**later, "wait.code": "provider_limited"}
             return {"status": {"$in": [queued, retrying]}, "$or": [limited, {"status": queued, **_queued_for(code, facts)}]}
+        case "no_worker" if not facts.workers:
+            return {"status": {"$in": [queued, retrying]}, "$or": [{"status": queued}, {"$expr": {"$lte": ["$availableAt", "$$NOW"]}}]}
         case _:
             return {"status": queued, **_queued_for(code, facts)}
 
@@ -114,7 +119,7 @@ def waiting_query(code: str, facts: WaitingFacts) -> Json:
 def _queued_for(code: str, facts: WaitingFacts) -> Json:
     """Return which of the queued wait for a reason: the limits are asked in the order of `Limits.reason`, and the first that is reached counts."""
     if not facts.workers:
-        return {} if code == "no_worker" else _NOTHING
+        return _NOTHING
     known, limits, live = sorted(facts.types), facts.limits, facts.live
     if code == "unknown_type":
         return {"taskType": {"$nin": known}}

@@ -59,6 +59,7 @@ async def waits(db: AsyncDatabase[Json], facts: WaitingFacts) -> Waits:
         found.since = min(found.since or each["since"], each["since"])
     unclaimed: Json = {"status": {"$in": [TaskStatus.RUNNING.value, TaskStatus.CANCELLING.value, TaskStatus.RETRYING.value]}, "lease.owner": None}
     of_active: Json = {"status": "$status", "wait": "$wait.code", "resource": "$resource", "parent": {"$gt": ["$children.total", None]}}
+    of_active["due"] = {"$lte": ["$availableAt", "$$NOW"]}
     group["$group"]["_id"] = of_active
     async for each in await db[TASKS].aggregate([{"$match": unclaimed}, group], hint="active"):
         of = each["_id"]
@@ -68,7 +69,7 @@ async def waits(db: AsyncDatabase[Json], facts: WaitingFacts) -> Waits:
         code = _code(task, facts)
         found.by_reason[code] += each["count"]
         if code == "provider_limited" and (resource := of.get("resource")):
-            found.limited_until[resource] = each["since"]
+            found.limited_until[resource] = min(found.limited_until.get(resource, each["since"]), each["since"])
     del found.by_reason[""]
     return found
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ainoval import mongo
-from tasks_app.documents import WORKERS
+from tasks_app.documents import TASKS, WORKERS
 from tasks_app.states import TaskStatus
 from tests.console.conftest import LIST, Json, Staff, Store
 from tests.support import stored
@@ -59,8 +59,10 @@ def test_each_reason_lists_the_tasks_that_show_it(client: Any, store: Store, wor
     assert listed(client, "waiting=no&status=RUNNING") == {running}
 
 
-def test_without_a_worker_all_that_is_queued_waits_for_one(client: Any, store: Store) -> None:
-    tasks = {store()["_id"], store(task_type="A_FORMER_TYPE")["_id"]}
+def test_without_a_worker_all_that_could_begin_waits_for_one(client: Any, store: Store) -> None:
+    tasks = {store()["_id"], store(task_type="A_FORMER_TYPE")["_id"], store(TaskStatus.RETRYING)["_id"]}
+    mongo.sync_database()[TASKS].update_many({"status": TaskStatus.RETRYING}, {"$set": {"availableAt": datetime.now(UTC)}})
+    store(TaskStatus.RETRYING)  # later
     assert listed(client, "waiting=no_worker") == tasks
 
 

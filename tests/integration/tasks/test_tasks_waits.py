@@ -40,9 +40,11 @@ async def of_everything(db: Db) -> None:
         ("A_FORMER_TYPE", "emma", None),
     ):
         await stored.queued(db, user, task_type, **({"resource": resource} if resource else {}))
-    await stored.in_state(db, TaskStatus.RETRYING)
-    limited = await stored.in_state(db, TaskStatus.RETRYING, resource="ai:default")
-    await db[TASKS].update_one({"_id": limited["_id"]}, {"$set": {"wait.code": "provider_limited"}})
+    for minutes in (5, -5):
+        at = stored.now() + timedelta(minutes=minutes)
+        for code in ("backoff", "provider_limited"):
+            retrying = await stored.in_state(db, TaskStatus.RETRYING, resource="ai:default")
+            await db[TASKS].update_one({"_id": retrying["_id"]}, {"$set": {"wait.code": code, "availableAt": at}})
     await stored.awaiting(db, total=3)
     for status in stored.ENDED:
         await stored.in_state(db, TaskStatus(status))
@@ -72,6 +74,13 @@ async def test_the_query_of_a_reason_finds_exactly_the_tasks_that_show_it(db: Db
             shown[reason["code"] if reason else NOT_WAITING].add(task["_id"])
         for code, ids in shown.items():
             assert {task["_id"] async for task in db[TASKS].find(waiting_query(code, known), {"_id": 1})} == ids, code
+
+
+async def test_a_retry_whose_time_has_come_waits_for_a_worker_if_there_is_none(db: Db) -> None:
+    task = await stored.in_state(db, TaskStatus.RETRYING)
+    task["availableAt"] = stored.now() - timedelta(seconds=1)
+    codes = [(waiting_reason(task, await facts(db, workers=workers)) or {})["code"] for workers in (0, 1)]
+    assert codes == ["no_worker", "backoff"]
 
 
 async def test_a_reason_that_does_not_exist_finds_nothing(db: Db) -> None:
