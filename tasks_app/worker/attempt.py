@@ -233,11 +233,14 @@ class Attempt:
                 asyncio.get_running_loop().call_soon(self._deliver)
 
     async def certain(self) -> None:
-        """Wait until the lease is trusted; raise when the attempt was told to stop."""
+        """Wait until the lease is trusted; raise when the attempt was told to stop, or has ended."""
         while self._around.leases.distrusts(self):
             await self._around.leases.renewed()
         if self.stop_reason is StopReason.LEASE_LOST:
             raise LeaseLost
+        if self.ending:
+            # A coroutine that `execute` has left behind: of two that are gathered, one goes on when the other has failed.
+            raise AttemptStopped("This attempt has ended.")
         if self.stop_reason is not None and not self._protected:
             # A coroutine may not have been cancelled yet: from the end of one effect to the next it gives the loop no turn.
             raise AttemptStopped(f"This attempt was stopped ({self.stop_reason}).")

@@ -50,7 +50,7 @@ class LeaseKeeper:
 
     def distrusts(self, attempt: "Attempt") -> bool:
         """Whether the lease may have run out, by this process's own clock: nothing that matters may begin then."""
-        return attempt.stop_reason is None and elapsed() - attempt.trusted_from > self._settings.trust_seconds
+        return attempt.stop_reason is None and not attempt.ending and elapsed() - attempt.trusted_from > self._settings.trust_seconds
 
     async def renewed(self) -> None:
         """Wait for the next renewal."""
