@@ -11,11 +11,11 @@ import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from pymongo.asynchronous.database import AsyncDatabase
 from structlog.stdlib import BoundLogger
@@ -37,6 +37,7 @@ from tasks_app.worker.outbox import Outbox, Verdict
 from tasks_app.worker.steps import timed
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 DATABASE_AWAY_DELAY = timedelta(seconds=1)
 CANCEL_AGAIN_SECONDS = 5.0
@@ -61,7 +62,11 @@ _WEIGHT = {reason: weight for weight, reason in enumerate(StopReason)}
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all attempts of a worker share."""
+    """What all attempts of a worker share.
+
+    Attributes:
+        deserted: Calls in the pool's threads for which nobody waits any more, and since when, by the loop's clock.
+    """
 
     db: AsyncDatabase[Json]
     owner: str
@@ -73,6 +78,7 @@ class Surroundings:
     clock: ServerClock
     tally: Tally
     rng: random.Random
+    deserted: dict[concurrent.futures.Future[Any], float] = field(default_factory=dict)
 
 
 class Attempt:
@@ -190,10 +196,16 @@ class Attempt:
         loop.call_soon_threadsafe(self._start_timer)  # waiting for a free thread is not the work's time
         if _informs():
             self.log.info("attempt_started")
+        return _without_stop_iteration(self.executable.execute, parameters, context)
+
+    async def in_thread(self, function: Callable[..., T], args: tuple[Any, ...]) -> T:
+        """Run a function in the thread pool. One that does not return when its caller is cancelled keeps its thread, and the worker is told."""
+        work = self.threads.submit(_without_stop_iteration, function, *args)
         try:
-            return self.executable.execute(parameters, context)
-        except StopIteration as exc:
-            raise RuntimeError("execute() raised StopIteration") from exc  # a future refuses it, and the attempt would never end
+            return await asyncio.wrap_future(work)
+        finally:
+            if work.running():
+                self._around.deserted[work] = asyncio.get_running_loop().time()
 
     def _slow(self, seconds: float) -> None:
         self.log.warning("loop_blocked", seconds=round(seconds, 3))
@@ -424,6 +436,13 @@ class Attempt:
         if self.document["lane"] != SINGLE_LANE:
             return None  # a child is kept as long as its parent
         return record.ended_at + timedelta(seconds=self._around.settings.retention_seconds)
+
+
+def _without_stop_iteration(function: Callable[..., T], *args: Any) -> T:
+    try:
+        return function(*args)
+    except StopIteration as exc:
+        raise RuntimeError(f"{getattr(function, '__name__', 'the function')}() raised StopIteration") from exc  # a future refuses it, and would never be done
 
 
 async def _fail_with(error: Exception) -> None:

@@ -88,7 +88,7 @@ class LoopContext:
 
     async def in_thread(self, function: Callable[..., T], *args: Any) -> T:
         """Run CPU work in the worker's thread pool."""
-        return await asyncio.get_running_loop().run_in_executor(self._attempt.threads, function, *args)
+        return await self._attempt.in_thread(function, args)
 
 
 class PoolContext:

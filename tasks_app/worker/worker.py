@@ -316,6 +316,10 @@ class Worker:
             attempt.stopped_at is not None and now - attempt.stopped_at > STUCK_THREAD_SECONDS and attempt.executable.runs_in_thread
             for attempt in self.attempts.values()
         )
+        deserted = self._around.deserted
+        for work in [work for work in deserted if work.done()]:
+            del deserted[work]
+        stuck += sum(now - since > STUCK_THREAD_SECONDS for since in deserted.values())
         return 2 * stuck >= self.settings.threads
 
     async def _flush_progress(self) -> None:
