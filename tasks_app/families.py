@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import bson
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
@@ -248,10 +249,10 @@ async def _finish(db: AsyncDatabase[Json], parent: Json, counts: ChildCounts) ->
         result = _collected(parent, outcomes)
     except UnknownTaskType:
         return False  # a worker that knows the type ends it
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:  # who calls sys.exit() would end every worker, one after the other
         log.exception("collect_failed", task_id=parent["_id"], task_type=parent["taskType"])
         status = TaskStatus.CANCELLED if status is TaskStatus.CANCELLED else TaskStatus.FAILED
-        error = None if status is TaskStatus.CANCELLED else describe(exc)
+        error = None if status is TaskStatus.CANCELLED else _described(exc)
     now: datetime = parent["now"]
     expire_at = now + timedelta(seconds=task_settings().retention_seconds)
     # First the children: if this process dies in between, the parent is still unfinished, and both are repeated.
@@ -263,6 +264,16 @@ async def _finish(db: AsyncDatabase[Json], parent: Json, counts: ChildCounts) ->
         took = (now - parent["startedAt"]).total_seconds() if status is not TaskStatus.CANCELLED else None
         await tally.record(db, [Ending(parent["taskType"], None, status, code=error.code if error else None, run_seconds=took)])
     return won
+
+
+def _described(error: BaseException) -> ErrorRecord:
+    """Put what a type's `collect` raised into words that can be stored, whatever it was: the batch must end."""
+    try:
+        record = describe(error)
+        bson.encode(asdict(record))
+    except Exception as exc:
+        return describe(RuntimeError(f"{type(exc).__name__} while the batch's failure was described"))
+    return record
 
 
 async def _outcomes(db: AsyncDatabase[Json], parent_id: str) -> list[ChildOutcome]:

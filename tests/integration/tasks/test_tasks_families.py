@@ -1,6 +1,7 @@
 """Batches: planting children once, rolling up, the four ways a parent ends, cancel and requeue of a whole family."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from ainoval import mongo
 from tasks_app import families, lifecycle, maintenance, operations, registry
 from tasks_app.conf import MAX_RESULT_BYTES
 from tasks_app.documents import BATCH_LANE, TASKS
-from tasks_app.errors import RetryLater
+from tasks_app.errors import PermanentFailure, RetryLater
 from tasks_app.executable import ChildOutcome, ChildTask, FanOut, NoParameters, TaskExecutable
 from tasks_app.states import TaskStatus
 from tests.support import stored
@@ -319,11 +320,33 @@ def _broken() -> NoParameters:
     raise RuntimeError("/etc/passwd was read")
 
 
+def _odd_code() -> NoParameters:
+    raise PermanentFailure("There is nothing.", code=frozenset({"empty"}))  # type: ignore[arg-type]
+
+
+def _odd_details() -> NoParameters:
+    raise PermanentFailure("There is nothing.", details=["no dictionary"])  # type: ignore[arg-type]
+
+
+def _exits() -> NoParameters:
+    sys.exit("That is all.")
+
+
 class _Huge(NoParameters):
     text: str = "x" * (MAX_RESULT_BYTES + 1)
 
 
-@pytest.mark.parametrize(("failure", "code"), [(_broken, "unexpected_error"), (_Huge, "result_too_large"), (lambda: {"not": "a model"}, "unexpected_error")])
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (_broken, "unexpected_error"),
+        (_odd_code, "unexpected_error"),
+        (_odd_details, "unexpected_error"),
+        (_exits, "unexpected_error"),
+        (_Huge, "result_too_large"),
+        (lambda: {"not": "a model"}, "unexpected_error"),
+    ],
+)
 async def test_a_batch_whose_result_cannot_be_made_fails_and_holds_up_no_other(db: Db, failure: Callable[[], NoParameters], code: str) -> None:
     Collects.failure = failure
     with registered(Collects):
