@@ -67,9 +67,9 @@ def describe(error: BaseException) -> ErrorRecord:
         trace if len(trace) <= TRACEBACK_MAX_LENGTH else f"[the first {len(trace) - TRACEBACK_MAX_LENGTH} characters were cut]\n{trace[-TRACEBACK_MAX_LENGTH:]}"
     )
     match error:
-        case WorkError():
+        case WorkError(code=str()):  # a code of another type is the mistake of who raised it, and could neither be shown nor counted
             return ErrorRecord(error.code, bounded(error.message), _details(error), error.retryable, trace, error.retry_after)
-        case AinovalError():
+        case AinovalError(code=str()):
             # A refusal of the domain (a scene that is gone, a version that moved): the next attempt would meet the same.
             return ErrorRecord(error.code, bounded(error.message), _details(error), retryable=False, traceback=trace)
         case asyncio.TimeoutError():

@@ -144,6 +144,10 @@ async def raises_a_code_that_is_no_string(ctx: TaskContext) -> Any:
     raise PermanentFailure("There is nothing.", code=Code.EMPTY)  # type: ignore[arg-type]
 
 
+async def raises_a_list_as_its_code(ctx: TaskContext) -> Any:
+    raise PermanentFailure("There is nothing.", code=["empty"])  # type: ignore[arg-type]
+
+
 async def asks_to_wait_for_a_timedelta(ctx: TaskContext) -> Any:
     raise WorkError("Not now.", retryable=False, retry_after=timedelta(seconds=1))  # type: ignore[arg-type]
 
@@ -162,6 +166,7 @@ async def saves_what_is_nested_too_deeply(ctx: TaskContext) -> Any:
         (reports_a_decimal, "COMPLETED", None),
         (counts_too_many_tokens, "FAILED", "unexpected_error"),
         (raises_a_code_that_is_no_string, "FAILED", "unexpected_error"),
+        (raises_a_list_as_its_code, "FAILED", "unexpected_error"),
         (asks_to_wait_for_a_timedelta, "FAILED", "unexpected_error"),
         (returns_what_is_nested_too_deeply, "FAILED", "bad_result"),
         (saves_what_is_nested_too_deeply, "FAILED", "bad_draft"),
