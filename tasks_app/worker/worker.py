@@ -396,4 +396,13 @@ def run_worker(identity: Identity, beat: Callable[[], None], orphaned: Callable[
         orphaned: Whether the process that guards this one is gone.
     """
     # Not asyncio.run: it does not return before every coroutine has ended and every thread of `asyncio.to_thread`, and some of somebody's work may never end.
-    asyncio.new_event_loop().run_until_complete(Worker(identity, task_settings(), beat, orphaned).run())
+    loop = asyncio.new_event_loop()
+    life = loop.create_task(Worker(identity, task_settings(), beat, orphaned).run())
+    while True:
+        try:
+            return loop.run_until_complete(life)
+        except SystemExit:
+            if life.done():
+                raise
+            # Of a coroutine that somebody's work has begun beside its own: who waits for that hears of it, and nobody else should.
+            log.exception("exit_called", worker=identity.owner)

@@ -143,6 +143,21 @@ async def test_a_poisonous_task_is_interrupted_at_its_third_loss_and_takes_no_in
     assert await count("COMPLETED") == len(innocent)
 
 
+@pytest.mark.parametrize("task_type", ["TEST_EXIT_BESIDE", "TEST_EXIT_FROM_THREAD"])
+async def test_a_task_that_calls_exit_in_another_coroutine_fails_and_its_worker_lives(db: Database, cluster: Start, task_type: str) -> None:
+    workers = await cluster(TASKS_WORKERS="1").ready(1)
+    [worker] = workers.workers
+    await store_many(db, "TEST_SLEEP", 10, seconds=1.0)
+    await running(10)
+    [odd] = await store_many(db, task_type, 1)
+    await all_ended(db, 11)
+    ended = await db[TASKS].find_one({"_id": odd})
+    assert ended is not None
+    assert (ended["status"], [entry["outcome"] for entry in ended["attempts"]]) == ("FAILED", ["failed"])
+    assert await count("COMPLETED", **{"attempts.outcome": {"$ne": "lost"}}) == 10
+    assert workers.workers == [worker]
+
+
 async def test_a_type_that_must_not_run_again_is_interrupted_at_its_first_loss(db: Database, cluster: Start) -> None:
     workers = await cluster(TASKS_WORKERS="1").ready(1)
     [task] = await store_many(db, "TEST_RUN_ONCE", 1, seconds=30)

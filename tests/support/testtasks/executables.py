@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 import time
 from datetime import timedelta
@@ -175,6 +176,34 @@ class KillsItsWorker(TaskExecutable[Tag, NoParameters]):
 
     async def execute(self, parameters: Tag, ctx: TaskContext) -> NoParameters:
         os.kill(os.getpid(), signal.SIGKILL)
+        return NoParameters()
+
+
+async def _exits() -> None:
+    sys.exit("That is all.")
+
+
+@register
+class CallsExitBeside(TaskExecutable[Tag, NoParameters]):
+    """Call what ends a program, in a coroutine beside its own."""
+
+    task_type = "TEST_EXIT_BESIDE"
+    retry = RetryPolicy(max_attempts=1)
+
+    async def execute(self, parameters: Tag, ctx: TaskContext) -> NoParameters:
+        await asyncio.gather(_exits(), asyncio.sleep(0))
+        return NoParameters()
+
+
+@register
+class CallsExitFromThread(TaskExecutable[Tag, NoParameters]):
+    """Call what ends a program, in what a thread has done on the loop."""
+
+    task_type = "TEST_EXIT_FROM_THREAD"
+    retry = RetryPolicy(max_attempts=1)
+
+    def execute(self, parameters: Tag, ctx: ThreadContext) -> NoParameters:
+        ctx.run(lambda _: _exits())
         return NoParameters()
 
 
