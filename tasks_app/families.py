@@ -1,5 +1,6 @@
 """Parents and their children: planting a batch's children, counting them, and ending the parent when they have ended."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,6 +29,7 @@ Json = dict[str, Any]
 INSERT_GROUP = 500
 SWEEP_GROUP = 200
 STOPPING_DELAY = timedelta(seconds=1)
+COLLECT_SECONDS = 30.0
 
 log = get_logger(__name__)
 
@@ -246,10 +248,11 @@ async def _finish(db: AsyncDatabase[Json], parent: Json, counts: ChildCounts) ->
     outcomes = await _outcomes(db, parent["_id"])
     result: Json | None = None
     try:
-        result = _collected(parent, outcomes)
+        # In a thread: it may be about thousands of children, and a batch counts no losses. One that blocks the loop would end every worker again and again.
+        result = await asyncio.wait_for(asyncio.to_thread(_collected, parent, outcomes), COLLECT_SECONDS)
     except UnknownTaskType:
         return False  # a worker that knows the type ends it
-    except (Exception, SystemExit) as exc:  # who calls sys.exit() would end every worker, one after the other
+    except Exception as exc:
         log.exception("collect_failed", task_id=parent["_id"], task_type=parent["taskType"])
         status = TaskStatus.CANCELLED if status is TaskStatus.CANCELLED else TaskStatus.FAILED
         error = None if status is TaskStatus.CANCELLED else _described(exc)
@@ -298,5 +301,9 @@ def _collected(parent: Json, outcomes: Sequence[ChildOutcome]) -> Json:
         Exception: What the type's own `collect` raises.
     """
     executable = registry.get(parent["taskType"])
-    result = executable.collect(registry.stored_parameters(executable, parent["parameters"]), outcomes)
+    try:
+        result = executable.collect(registry.stored_parameters(executable, parent["parameters"]), outcomes)
+    except (StopIteration, SystemExit) as exc:
+        # A future refuses the one and would never be done; the other would end every worker, one after the other.
+        raise RuntimeError(f"collect() raised {type(exc).__name__}") from exc
     return lifecycle.storable_document(lambda: result.model_dump(mode="json", by_alias=True), "result")[0]

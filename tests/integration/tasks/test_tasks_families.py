@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -332,6 +333,10 @@ def _exits() -> NoParameters:
     sys.exit("That is all.")
 
 
+def _looks_past_the_end() -> NoParameters:
+    return next(iter(()))
+
+
 class _Huge(NoParameters):
     text: str = "x" * (MAX_RESULT_BYTES + 1)
 
@@ -343,6 +348,7 @@ class _Huge(NoParameters):
         (_odd_code, "unexpected_error"),
         (_odd_details, "unexpected_error"),
         (_exits, "unexpected_error"),
+        (_looks_past_the_end, "unexpected_error"),
         (_Huge, "result_too_large"),
         (lambda: {"not": "a model"}, "unexpected_error"),
     ],
@@ -363,6 +369,23 @@ async def test_a_batch_whose_result_cannot_be_made_fails_and_holds_up_no_other(d
     assert "expireAt" in after
     assert (await read(db, cancelled["_id"]))["status"] == S.CANCELLED
     assert (await read(db, other["_id"]))["status"] == S.COMPLETED
+
+
+async def test_the_loop_goes_on_while_a_batchs_result_is_made(db: Db) -> None:
+    went_on = threading.Event()
+
+    def waits_for_the_loop() -> NoParameters:
+        assert went_on.wait(5.0)
+        return NoParameters()
+
+    Collects.failure = waits_for_the_loop
+    with registered(Collects):
+        parent = await stored.awaiting(db, task_type="TEST_COLLECTS")
+        rolling_up = asyncio.create_task(families.roll_up(db))
+        asyncio.get_running_loop().call_later(0.3, went_on.set)
+        await rolling_up
+
+    assert (await read(db, parent["_id"]))["status"] == S.COMPLETED
 
 
 async def test_a_batch_whose_parameters_fit_its_type_no_more_fails_when_its_children_have_ended(db: Db) -> None:
