@@ -37,7 +37,6 @@ TOO_LARGE = "The body is larger than 1 MiB"
 NO_NOVEL = "No such novel of yours"
 NO_SCENE = "No such scene of yours"
 CHAPTER_ID = query_parameter("chapterId", {"type": "string", "minLength": 1}, "Only this chapter's scenes.")
-SCENES_AT_ONCE = 500
 
 
 def _novels(work: Callable[[NovelService], Awaitable[T]]) -> T:
@@ -56,15 +55,11 @@ def _scenes(work: Callable[[SceneService], Awaitable[T]]) -> T:
 
 async def _delete(author_id: str, novel_id: str) -> None:
     novels, scenes = NovelService(mongo.database()), SceneService(mongo.database())
-    scene_ids: list[str] = []
-    total = 1
-    while len(scene_ids) < total:
-        some, total = await scenes.list(author_id, novel_id, offset=len(scene_ids), limit=SCENES_AT_ONCE)
-        if not some:
-            break
-        scene_ids.extend(scene.scene_id for scene in some)
-    # The novel goes first: a task that is submitted meanwhile is refused, and one that runs finds nothing to write to.
+    scene_ids = await scenes.ids(author_id, novel_id)
+    # The tasks first: who was told that it failed can ask again only while there is a novel, and without it they would work, and be paid for, for nothing.
+    await operations.cancel_all_about(author_id, novel_id, scene_ids)
     await novels.delete(author_id, novel_id)
+    # And what was submitted meanwhile: from now on it is refused.
     await operations.cancel_all_about(author_id, novel_id, scene_ids)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from pymongo.errors import AutoReconnect
 from rest_framework.test import APIClient
 
 from ainoval import mongo
@@ -215,6 +216,22 @@ def test_deleting_a_novel_cancels_its_unfinished_tasks(client: APIClient, alice:
     assert client.delete(f"/api/novels/{novel['novelId']}").status_code == 204
     assert mongo.run(queries.get(doomed, user_id=None))["status"] == "CANCELLED"
     assert mongo.run(queries.get(kept, user_id=None))["status"] == "QUEUED"
+
+
+def test_a_deletion_that_was_cut_off_can_be_repeated(client: APIClient, alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    novel = make_novel(client)
+    task_id = mongo.run(operations.submit(str(alice.pk), "generate-summary", {"sceneId": make_scene(client, novel)["sceneId"]})).task_id
+    cancel_all_about, lost = operations.cancel_all_about, [AutoReconnect("the connection broke")]
+
+    async def cut_off_once(*args: Any) -> int:
+        if lost:
+            raise lost.pop()
+        return await cancel_all_about(*args)
+
+    monkeypatch.setattr(operations, "cancel_all_about", cut_off_once)
+    assert client.delete(f"/api/novels/{novel['novelId']}").status_code == 503
+    assert client.delete(f"/api/novels/{novel['novelId']}").status_code == 204
+    assert mongo.run(queries.get(task_id, user_id=None))["status"] == "CANCELLED"
 
 
 def upload(client: APIClient, **fields: Any) -> Any:
