@@ -31,6 +31,7 @@ from tasks_app.states import TaskStatus
 Json = dict[str, Any]
 
 CANCEL_ROUNDS = 3
+CANCEL_GROUP = 500
 
 log = get_logger(__name__)
 
@@ -246,13 +247,29 @@ async def _cancel_many(of: Json) -> int:
 
 async def _cancel_found(query: Json) -> int:
     count = 0
-    async for task in mongo.database()[TASKS].find(query, {"_id": 1}, hint="user_created"):
+    group: list[str] = []
+    async for task in mongo.database()[TASKS].find(query, {"taskType": 1}, hint="user_created", batch_size=CANCEL_GROUP):
+        if not registry.fans_out(task["taskType"]):
+            group.append(task["_id"])
+            if len(group) == CANCEL_GROUP:
+                count += await _cancel_group(group)
+                group = []
+            continue
         try:
-            await cancel(task["_id"], user_id=None)
+            await cancel(task["_id"], user_id=None)  # with its tasks
             count += 1
         except InvalidTransition:
             pass  # it ended meanwhile
-    return count
+    return count + (await _cancel_group(group) if group else 0)
+
+
+async def _cancel_group(task_ids: list[str]) -> int:
+    db, scope = mongo.database(), {"_id": {"$in": task_ids}}
+    kinds = await tally.kinds(db, {**scope, "status": {"$in": sorted(states.WAITING)}}, hint="_id_")
+    at_once = await lifecycle.execute(db, lifecycle.cancel_waiting(scope, retention_seconds=task_settings().retention_seconds))
+    if at_once:
+        await tally.record(db, tally.alike(kinds, TaskStatus.CANCELLED, at_most=at_once))
+    return at_once + await lifecycle.execute(db, lifecycle.request_cancel(scope))
 
 
 # --- requeue ---
