@@ -13,6 +13,7 @@ from ainoval.ai.completion import Completion, CompletionRequest, OnText, Provide
 from ainoval.ai.errors import AIError, AIErrorCode
 from ainoval.ai.profiles import Profile, Profiles
 from ainoval.novels.characters import clean
+from ainoval.novels.words import has_words
 
 BeforeCall = Callable[[], Awaitable[None]]
 OnUsage = Callable[[int, int], None]
@@ -60,7 +61,7 @@ class AIService:
             AIError: No usable text; `empty_text` when there is nothing to summarise.
             UnknownProfile: No profile has this name.
         """
-        if not _has_words(text):
+        if not has_words(text):
             raise AIError("The scene has no text to summarise; write some first.", code=AIErrorCode.EMPTY_TEXT)
         work = SummaryWork(text=text, title=title.strip(), instructions=(instructions or "").strip())
         return await self._complete(work, profile, before_call, on_usage, on_text)
@@ -86,7 +87,7 @@ class AIService:
 
         The rest, and what is raised, is as for `summarise`. The offline provider cannot follow style and context.
         """
-        if not _has_words(summary):
+        if not has_words(summary):
             raise AIError("The scene has no summary to write from; write one first.", code=AIErrorCode.EMPTY_TEXT)
         work = SceneWork(
             summary=summary,
@@ -151,10 +152,6 @@ def _build(profile: Profile, thread_pool: Executor | None) -> Provider:
 def _report(paid: Completion | AIError, on_usage: OnUsage | None) -> None:
     if on_usage is not None and (paid.prompt_tokens or paid.completion_tokens):
         on_usage(paid.prompt_tokens, paid.completion_tokens)
-
-
-def _has_words(text: str) -> bool:
-    return any(character.isalnum() for character in text)
 
 
 def _cleaned(completion: Completion) -> Completion:

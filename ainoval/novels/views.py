@@ -108,7 +108,7 @@ class SceneView:
 
 @dataclass(frozen=True, slots=True)
 class SceneBrief:
-    """What a batch needs to know of a scene to decide whether there is work: no texts. Blank texts count as none."""
+    """What a batch needs to know of a scene to decide whether there is work: no texts. One without a letter or digit counts as none."""
 
     scene_id: str
     chapter_id: str

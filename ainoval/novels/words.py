@@ -24,6 +24,11 @@ def word_count(text: str) -> int:
     return cjk_count(text) + sum(1 for _ in _WORD.finditer(_CJK_RUN.sub(" ", text)))
 
 
+def has_words(text: str) -> bool:
+    """Say whether there is a letter or a digit in a text: in what holds the place of one (`……`, `* * *`, an editor's zero-width space) there is none."""
+    return any(character.isalnum() for character in text)
+
+
 def is_mostly_cjk(text: str) -> bool:
     """Say whether a reader of this text reads Chinese (or Japanese): used to choose the language of a title we have to make up."""
     sample = text[:20_000]

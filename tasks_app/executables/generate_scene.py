@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from ainoval.novels.errors import ChapterNotFound, NovelNotFound, SceneNotFound
 from ainoval.novels.limits import CONTENT_BYTES
-from ainoval.novels.words import word_count
+from ainoval.novels.words import has_words, word_count
 from tasks_app.errors import ApplyRefused
 from tasks_app.executable import Applied, Services, TaskContext, TaskExecutable, TaskModel, either
 from tasks_app.registry import register
@@ -87,7 +87,7 @@ class GenerateScene(TaskExecutable[GenerateSceneParameters, GenerateSceneResult]
             if parameters.scene_id is not None:
                 scene = await ctx.scenes.get(ctx.user_id, parameters.scene_id)
                 title, summary, version = scene.title, scene.summary, scene.version
-                if not parameters.overwrite_existing and (scene.content.strip() or not summary.strip()):
+                if not parameters.overwrite_existing and (scene.content.strip() or not has_words(summary)):
                     return None
             await ctx.progress(percentage=10, message="Writing")
             completion = await ctx.ai.write_scene(

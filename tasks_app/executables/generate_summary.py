@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ainoval.novels.errors import SceneNotFound
 from ainoval.novels.limits import SUMMARY_BYTES
+from ainoval.novels.words import has_words
 from tasks_app.errors import ApplyRefused
 from tasks_app.executable import Applied, Services, TaskContext, TaskExecutable, TaskModel
 from tasks_app.registry import register
@@ -61,7 +62,7 @@ class GenerateSummary(TaskExecutable[GenerateSummaryParameters, GenerateSummaryR
             nonlocal version
             scene = await ctx.scenes.get(ctx.user_id, parameters.scene_id)
             version = scene.version
-            if not parameters.overwrite_existing and (scene.summary.strip() or not scene.content.strip()):
+            if not parameters.overwrite_existing and (scene.summary.strip() or not has_words(scene.content)):
                 return None
             await ctx.progress(percentage=10, message="Summarising")
             completion = await ctx.ai.summarise(

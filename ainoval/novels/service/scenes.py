@@ -27,9 +27,9 @@ _History: TypeAlias = list[HistoryView]
 _WITHOUT_TEXTS: Final = {"history": 0, "content": 0}
 
 
-def _is_not_blank(field: str) -> dict[str, Any]:
-    # $ltrim stops at the first other character; its own list of white space lacks the ideographic space.
-    return {"$ne": [{"$ltrim": {"input": {"$ifNull": [field, ""]}, "chars": " \t\r\n\u00a0\u3000"}}, ""]}
+def _has_words(field: str) -> dict[str, Any]:
+    # As `words.has_words`; the search stops at the first letter or digit.
+    return {"$regexMatch": {"input": {"$ifNull": [field, ""]}, "regex": r"[\p{L}\p{N}]"}}
 
 
 # The server looks whether there are texts; they do not cross the wire.
@@ -38,8 +38,8 @@ _BRIEF: Final[dict[str, Any]] = {
     "sequence": 1,
     "title": 1,
     "version": 1,
-    "hasContent": _is_not_blank("$content"),
-    "hasSummary": _is_not_blank("$summary"),
+    "hasContent": _has_words("$content"),
+    "hasSummary": _has_words("$summary"),
 }
 
 

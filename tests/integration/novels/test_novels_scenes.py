@@ -303,11 +303,18 @@ def _acts(novel: NovelView) -> Any:
 
 
 async def test_a_brief_tells_which_texts_there_are(scenes: SceneService, scene: Make, novel: NovelView) -> None:
-    texts = [("", ""), ("text", ""), ("", "text"), (" \n\t\r\u3000\u00a0", "\u3000"), ("……", "。")]
+    texts = [("", ""), ("text", ""), ("", "text"), (" \n\t\r\u3000\u00a0", "\u3000"), ("……", "\u200b"), ("* 雨", "一")]
     made = [await scene(content=content, summary=summary) for content, summary in texts]
     chapter_id = made[0].chapter_id
     in_range = await scenes.in_range(ALICE, novel.novel_id, chapter_id, chapter_id)
-    assert [(brief.has_content, brief.has_summary) for brief in in_range] == [(False, False), (True, False), (False, True), (False, False), (True, True)]
+    assert [(brief.has_content, brief.has_summary) for brief in in_range] == [
+        (False, False),
+        (True, False),
+        (False, True),
+        (False, False),
+        (False, False),
+        (True, True),
+    ]
     assert await scenes.by_ids(ALICE, novel.novel_id, [scene.scene_id for scene in made]) == in_range
     assert {brief.version for brief in in_range} == {1}
 

@@ -107,6 +107,21 @@ async def test_a_batch_summarises_every_scene_once_and_skips_what_is_there_or_em
     assert views[1].summary == "my own"
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+async def test_a_batch_skips_scenes_in_whose_text_there_is_no_word(db: Db, overwrite: bool) -> None:
+    novel, _, scenes = await a_novel(db, TEXT, "\u200b", "* * *", "……")  # the empty paragraph of an editor, and what holds a scene's place
+    task = await run("BATCH_GENERATE_SUMMARY", novelId=novel, sceneIds=scenes, overwriteExisting=overwrite)
+    counts = {name: task["result"][name] for name in ("successCount", "skippedCount", "failedCount")}
+    assert (task["status"], counts) == ("COMPLETED", {"successCount": 1, "skippedCount": 3, "failedCount": 0})
+
+
+async def test_a_batch_skips_scenes_in_whose_summary_there_is_no_word(db: Db) -> None:
+    novel, _, [scene] = await a_novel(db, "")
+    await SceneService(db).update("alice", scene, version=1, summary="……")
+    task = await run("BATCH_GENERATE_SCENE", novelId=novel, sceneIds=[scene])
+    assert (task["status"], task["result"]["skippedCount"]) == ("COMPLETED", 1)
+
+
 async def test_a_batch_writes_the_scenes_that_have_a_summary_and_no_text(db: Db) -> None:
     novel, _, scenes = await a_novel(db, "", "", TEXT)
     await SceneService(db).update("alice", scenes[0], version=1, summary="Mara meets the keeper's brother.")
