@@ -17,6 +17,7 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from ainoval.api.errors import MalformedBody, UnsupportedMediaType
 
 MAX_DEPTH = 32
+MAX_MEMBERS = 2_000  # of one object: each that is not known is an error of its own, and takes longer to tell than to send
 INT64 = range(-(2**63), 2**63)
 JSON_MEDIA_TYPE = "application/json"
 
@@ -94,6 +95,8 @@ class StrictMultiPartParser(MultiPartParser):
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_MEMBERS:
+        raise MalformedBody(f"The body has an object of more than {MAX_MEMBERS:,} members.")
     found = dict(pairs)
     if len(found) != len(pairs):
         seen: set[str] = set()

@@ -202,6 +202,12 @@ def test_a_chapter_that_is_listed_twice_is_named(client: APIClient) -> None:
     assert_refused(client.patch(f"/api/novels/{novel['novelId']}", {"acts": acts}), "duplicate_id", "acts.0.chapters.1.chapterId")
 
 
+def test_the_answer_to_a_body_of_unknown_fields_is_short(client: APIClient) -> None:
+    answer = client.post("/api/novels", {"title": "N", **{f"{number:x}": 0 for number in range(90_000)}})
+    assert answer.status_code == 400
+    assert len(answer.content) < 10_000
+
+
 def test_a_chapter_with_scenes_cannot_be_left_out(client: APIClient) -> None:
     novel = make_novel(client)
     make_scene(client, novel)

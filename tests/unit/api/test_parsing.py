@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ainoval.api.errors import MalformedBody, UnsupportedMediaType
-from ainoval.api.parsing import MAX_DEPTH, parse_json, require_json
+from ainoval.api.parsing import MAX_DEPTH, MAX_MEMBERS, parse_json, require_json
 
 scalars = (
     st.none()
@@ -146,3 +146,11 @@ def test_json_in_utf_8_is_accepted(content_type: str) -> None:
 def test_any_other_type_is_refused(content_type: str) -> None:
     with pytest.raises(UnsupportedMediaType):
         require_json(content_type)
+
+
+def test_an_object_of_more_members_than_any_body_has_is_refused_at_once() -> None:
+    # Each unknown one would be an error in the answer: of a mebibyte of them six, after seconds.
+    members = b",".join(b'"%x": 0' % number for number in range(MAX_MEMBERS))
+    assert len(parse_json(b"{%s}" % members)) == MAX_MEMBERS
+    with pytest.raises(MalformedBody, match="members"):
+        parse_json(b'[{%s, "one more": 0}]' % members)
