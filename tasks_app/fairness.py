@@ -111,10 +111,9 @@ class FairShares:
             if not ticket.ahead:
                 self._refills[user_id] = asyncio.create_task(self._refill(user_id, rate, cap))
             return replace(ticket, at=stock.at(now))
-        if stock is not None and now - stock.came < 2 * _AHEAD_SECONDS:  # one after the other, at least for now
-            ticket = await self.admit(user_id, count, rate=rate, cap=cap, ahead=_AHEAD, back=stock.ticket.ahead)
-        else:
-            ticket = await self.admit(user_id, count, rate=rate, cap=cap)
+        in_a_row = stock is not None and now - stock.came < 2 * _AHEAD_SECONDS  # at least for now
+        back = stock.ticket.ahead if stock is not None else 0  # however old: a user is not refused for places that nobody used
+        ticket = await self.admit(user_id, count, rate=rate, cap=cap, ahead=_AHEAD if in_a_row else 0, back=back)
         self._store(user_id, ticket)
         return ticket
 

@@ -241,6 +241,18 @@ async def test_keys_given_ahead_take_nothing_from_what_the_limits_allow(db: Db, 
     assert await db[TASKS].count_documents({}) == accepted
 
 
+async def test_keys_given_ahead_that_grew_too_old_take_nothing_from_the_rate(db: Db, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited(settings, tasks_submit_rate=30)
+    monkeypatch.setattr("tasks_app.fairness._AHEAD_SECONDS", 0.1)
+
+    for _ in range(5):  # two at a time, with a pause that makes what is left of the keys too old
+        assert [type(answer) for answer in [*await submit("alice", 1), *await submit("alice", 1)]] == [operations.Submitted] * 2
+        await asyncio.sleep(0.25)
+    answers = await submit("alice", 20)
+
+    assert [type(answer) for answer in answers] == [operations.Submitted] * 20  # thirty in all
+
+
 async def test_many_submissions_in_one_call_are_stored_all_or_none(db: Db, settings: Any) -> None:
     limited(settings, tasks_max_queued_per_user=1_500, tasks_submit_rate=0)
 
