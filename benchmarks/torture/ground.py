@@ -3,12 +3,10 @@
 Import this before anything of the project: the settings are read once, and nothing of the developer's shell may take part in them.
 """
 
-import asyncio
 import os
 import shutil
 import signal
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -119,15 +117,9 @@ def marked(mark: str) -> set[int]:
     return found
 
 
-async def left_behind(mark: str, *, seconds: float = 2.0) -> list[str]:
-    """Return who still carries this mark when so long has passed: a process id, its parent's, and its command.
-
-    Whoever was killed as its cluster was stopped is there for a moment more: nobody waits for the end of a process that is no child of ours.
-    """
-    deadline = time.monotonic() + seconds
-    while (pids := marked(mark)) and time.monotonic() < deadline:
-        await asyncio.sleep(0.05)
-    return [_described(pid) for pid in sorted(pids)]
+def left_behind(mark: str) -> list[str]:
+    """Return who carries this mark: a process id, its parent's, and its command."""
+    return [_described(pid) for pid in sorted(marked(mark))]
 
 
 def _described(pid: int) -> str:
