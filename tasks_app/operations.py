@@ -330,16 +330,33 @@ async def delete(task_id: str) -> int:
     Raises:
         TaskNotFound: No such task.
         RequeueTheParent: It is a child: families are deleted whole.
-        InvalidTransition: It has not ended.
+        InvalidTransition: It has not ended, or is a batch of which some tasks have not (they are asked to end).
     """
+    db = mongo.database()
     task = await queries.get(task_id, user_id=None)
     if task.get("parentId"):
         raise InvalidTransition("A task of a batch is deleted with its batch.", code="delete_the_parent")
-    deleted = await maintenance.purge(mongo.database(), [task_id])
+    await _end_children(db, task_id)
+    deleted = await maintenance.purge(db, [task_id])
     if not deleted:
         raise InvalidTransition(f"A task that is {task['status']} cannot be deleted: cancel it first.", code="not_ended")
     log.info("task_deleted", task_id=task_id, task_type=task["taskType"], user_id=task["userId"], documents=deleted)
     return deleted
+
+
+async def _end_children(db: AsyncDatabase[Json], task_id: str) -> None:
+    """See to it that nothing of an ended batch is left: without its parent nobody would end or delete such a child.
+
+    Raises:
+        InvalidTransition: Some of its children are still being stopped.
+    """
+    counts = await queries.children_counts(task_id)
+    if counts is None or counts.ended == counts.total:
+        return
+    await families.end_with_parents(db, [task_id])
+    counts = await queries.children_counts(task_id)
+    if counts is not None and counts.ended < counts.total:
+        raise InvalidTransition("Some tasks of this batch have not ended: delete it when they have.", code="children_not_ended")
 
 
 # --- apply ---

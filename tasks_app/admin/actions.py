@@ -205,6 +205,7 @@ _REFUSALS: Final[dict[str, Promise]] = {
     "delete_the_parent": gettext_lazy("It is part of a batch: it is deleted with the batch."),
     "changed_meanwhile": gettext_lazy("Its status has changed since the page was made: look at it again."),
     "not_ended": gettext_lazy("The task has not ended: cancel it first."),
+    "children_not_ended": gettext_lazy("Tasks of this batch are still being stopped: delete it when they have ended."),
     UnknownTaskType.code: gettext_lazy("This server does not know the task type."),
     InvalidParameters.code: gettext_lazy("The parameters do not fit this task type."),
     "unknown_ai_config": gettext_lazy("There is no AI profile of this name."),

@@ -135,6 +135,17 @@ def test_a_child_goes_with_its_batch(action: str, client: Any, store: Store, rea
     assert read(child["_id"]) == child
 
 
+def test_a_batch_is_not_deleted_away_from_tasks_that_have_not_ended(client: Any, store: Store, read: Any) -> None:
+    batch = store(TaskStatus.INTERRUPTED, task_type="BATCH_GENERATE_SUMMARY")
+    running, queued = (store(status, parent_id=batch["_id"]) for status in (TaskStatus.RUNNING, TaskStatus.QUEUED))
+    answer = client.post(page_of(batch, "delete"))
+    assert said(answer) == [("error", "Tasks of this batch are still being stopped: delete it when they have ended.")]
+    assert [read(task["_id"])["status"] for task in (batch, running, queued)] == ["INTERRUPTED", "CANCELLING", "CANCELLED"]
+    mongo.sync_database()[TASKS].update_one({"_id": running["_id"]}, {"$set": {"status": "CANCELLED"}, "$unset": {"lease": 1}})
+    assert levels(client.post(page_of(batch, "delete")))[-1] == "success"
+    assert mongo.sync_database()[TASKS].count_documents({}) == 0
+
+
 def test_a_task_of_a_type_that_is_gone_cannot_be_requeued(client: Any, store: Store, read: Any) -> None:
     task = store(TaskStatus.FAILED, task_type="NO_LONGER_HERE")
     assert "This server does not know the task type." in client.get(page_of(task)).content.decode()
