@@ -67,10 +67,10 @@ def finish(entries: Sequence[LogEntry], outcomes: Sequence[Outcome], *, removes:
     LogEntry.objects.bulk_update(entries, ["change_message", "action_flag"])
 
 
-def record_bulk(user: User, action: Action, action_id: str, *, expected: str, filtered: str, reason: str) -> None:
-    """Record that a user asked for an action on all tasks that match; what becomes of it is in the action itself."""
+def record_bulk(user: User, action: Action, action_id: str, *, expected: str, filtered: str, reason: str) -> LogEntry:
+    """Record that a user asks for an action on all tasks that match; what becomes of it is in the action itself."""
     message = {"action": action.name, "outcome": "asked", "selected": expected, "filter": filtered, "reason": reason}
-    LogEntry.objects.create(
+    return LogEntry.objects.create(
         user=user,
         content_type=ContentType.objects.get_for_model(BackgroundTask),
         object_id=action_id,

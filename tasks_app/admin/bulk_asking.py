@@ -89,11 +89,13 @@ def _hand_in(request: HttpRequest, action: Action, state: ListState, plan: Plan,
         expected=plan.total,
         expected_exact=plan.exact,
     )
+    # First the line: once the action is stored, whoever looks at it has it done, and what cannot be recorded must not be done.
+    line = audit.record_bulk(user, action, action_id, expected=exactly(plan.total, plan.exact), filtered=wanted.filter, reason=wanted.reason)
     try:
         mongo.run(_create(wanted, action_id))
     except AskedAlready:
+        line.delete()  # the other click has one
         return _asked_already(request, action_id)
-    audit.record_bulk(user, action, action_id, expected=exactly(plan.total, plan.exact), filtered=wanted.filter, reason=wanted.reason)
     bulk_run.hand_out(action_id)
     return HttpResponseRedirect(reverse(PAGE, args=[action_id]))
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from ainoval import mongo
 from ainoval.novels.documents import NOVELS, SCENES
-from tasks_app.documents import TASKS
+from tasks_app.documents import BULK_ACTIONS, TASKS
 from tasks_app.states import TaskStatus
 from tests.console.conftest import LIST, Json, Staff, Store, page_of
 
@@ -180,3 +180,14 @@ def test_an_action_that_cannot_be_recorded_is_not_done(olga: Any, staff: Staff, 
     answer = client.post(page_of(task, "cancel"))
     assert answer.status_code == 503 and "look before you ask again" in answer.content.decode()
     assert mongo.sync_database()[TASKS].find_one({"_id": task["_id"]}) == task
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_action_on_all_that_match_that_cannot_be_recorded_is_not_stored(olga: Any, staff: Staff, store: Store, request: pytest.FixtureRequest) -> None:
+    client = staff(user=olga)
+    store(TaskStatus.QUEUED)
+    request.getfixturevalue("locked_database")
+    answer = client.post(f"{LIST}selected/", {"action": "cancel", "all": "1", "state": "", "confirmed": "yes", "reason": "flooded"})
+    assert answer.status_code == 503
+    # Once it is stored, whoever opens its page hands it to the workers.
+    assert mongo.sync_database()[BULK_ACTIONS].count_documents({}) == 0
