@@ -224,22 +224,23 @@ async def purge(db: AsyncDatabase[Json], selection: Selection, witness: Witness 
     done = Purged()
     async for group in _groups(db, replace(selection, children=False), {"_id": 1}):
         ids = [task["_id"] for task in group]
+        scope = selection.scope(ids)  # to delete a group of batches takes a while, in which others may be run again and end anew
         await witness.before(ids)
         batch: list[str] = []
         size = 0
         for task_id, children in (await families.count_children(db, ids)).items():
             if children.ended < children.total:
                 # Without its parent nothing would ever end or delete such a child.
-                await families.cancel_children(db, task_id)
+                await families.end_with_parents(db, [task_id])  # if it has not been run again meanwhile
                 done.kept += 1
                 continue
             batch.append(task_id)
             size += 1 + children.total
             if size >= GROUP:
-                done.documents += await maintenance.purge(db, batch)
+                done.documents += await maintenance.purge(db, batch, scope)
                 batch, size = [], 0
         if batch:
-            done.documents += await maintenance.purge(db, batch)
+            done.documents += await maintenance.purge(db, batch, scope)
         left = await db[TASKS].count_documents({"_id": {"$in": ids}}, hint="_id_")
         await witness.after(len(ids), len(ids) - left)
     log.info("tasks_purged", documents=done.documents, kept=done.kept)

@@ -142,10 +142,14 @@ async def find_lost(db: AsyncDatabase[Json], *, expired_for_seconds: float = 0.0
     return [Lost(doc["_id"], doc["taskType"], doc["status"], doc["lease"]["owner"]) async for doc in cursor]
 
 
-async def purge(db: AsyncDatabase[Json], task_ids: list[str]) -> int:
-    """Delete ended tasks with their whole families; return how many documents went."""
+async def purge(db: AsyncDatabase[Json], task_ids: list[str], scope: Json | None = None) -> int:
+    """Delete ended tasks with their whole families; return how many documents went.
+
+    Args:
+        scope: What must still be so of a task; None for nothing but its end.
+    """
     ended = {"status": {"$in": sorted(states.TERMINAL)}}
-    deleted = await db[TASKS].delete_many({"_id": {"$in": task_ids}, **ended})
+    deleted = await db[TASKS].delete_many({**(scope or {}), "_id": {"$in": task_ids}, **ended})
     left = {doc["_id"] async for doc in db[TASKS].find({"_id": {"$in": task_ids}}, {"_id": 1})}
     # Children after their parent: a requeue in between finds no parent, and never one whose finished children are gone and would be paid for again.
     # If this process dies here, their own end of retention takes them.

@@ -1,7 +1,7 @@
 """Operations on many tasks: what happens when two of them run at once, and to those of batches."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -82,6 +82,30 @@ async def test_a_batch_cancelled_earlier_gets_its_forgotten_tasks_cancelled(db: 
     done = await bulk.cancel(db, Selection(statuses=frozenset({S.CANCELLING})))
     assert done.batches == 1
     assert {task["status"] async for task in db[TASKS].find({"_id": {"$in": [parent["_id"], children[0]["_id"]]}})} == {"CANCELLED"}
+
+
+@pytest.mark.parametrize("moved_on", [{"status": "COMPLETED", "result": {"summary": "Rain."}}, {"completedAt": NOW + timedelta(seconds=1)}])
+async def test_a_task_that_no_longer_matches_when_its_group_is_done_is_not_purged(db: Db, moved_on: Json) -> None:
+    """It failed, was run again by its writer, and has ended anew: its result was never selected."""
+    task, _other = [await stored_task(db, status=S.FAILED, createdAt=NOW, completedAt=NOW) for _ in range(2)]
+
+    class Meanwhile(bulk.Witness):
+        async def before(self, task_ids: list[str]) -> None:
+            await db[TASKS].update_one({"_id": task["_id"]}, {"$set": moved_on})
+
+    assert (await bulk.purge(db, Selection(statuses=frozenset({S.FAILED}), ended_before=NOW), Meanwhile())).documents == 1
+    assert [left["_id"] async for left in db[TASKS].find({})] == [task["_id"]]
+
+
+async def test_a_batch_that_was_requeued_meanwhile_keeps_its_tasks_from_a_purge(db: Db) -> None:
+    batch, (child,) = await stored_batch(db, [S.QUEUED], status=S.FAILED)
+
+    class Meanwhile(bulk.Witness):
+        async def before(self, task_ids: list[str]) -> None:
+            await db[TASKS].update_one({"_id": batch["_id"]}, {"$set": {"status": "RUNNING"}})
+
+    assert (await bulk.purge(db, Selection(statuses=states.TERMINAL), Meanwhile())).documents == 0
+    assert await db[TASKS].count_documents({"_id": child["_id"], "status": "QUEUED"}) == 1
 
 
 async def test_a_witness_sees_each_group_and_can_end_the_operation(db: Db) -> None:
