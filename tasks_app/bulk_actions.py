@@ -55,7 +55,7 @@ class Wanted:
         action: `cancel`, `requeue` or `delete`.
         user_id, username: Of the member of staff.
         filter, query: The selection in the words of the search box, and as the list's address.
-        expected: How many tasks it was to be when it was confirmed; `expected_exact` False when they were too many to count.
+        expected: How many tasks it was to be when it was confirmed; `expected_exact` False when they could not be counted in time.
     """
 
     action: str

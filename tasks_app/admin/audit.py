@@ -22,6 +22,8 @@ from tasks_app.models import BackgroundTask
 
 SHOWN: Final = 50
 REASON_MAX_LENGTH: Final = 300
+NOT_COUNTED: Final = "?"
+"""In the place of how many tasks match, where counting them would have taken too long."""
 
 log = get_logger(__name__)
 
@@ -137,7 +139,7 @@ def _bulk_line(action: Mapping[str, Any]) -> AuditLine:
         action=action_word(action["action"]),
         outcome="bulk",
         code="",
-        selected=action["expected"],
+        selected=action["expected"] if action["expectedExact"] else NOT_COUNTED,
         reason=action["reason"],
         filtered=action["filter"],
         address=reverse("admin:tasks_app_backgroundtask_bulk", args=[action["_id"]]),

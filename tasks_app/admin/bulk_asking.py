@@ -16,13 +16,12 @@ from ainoval.ids import derived_id
 from tasks_app import bulk, bulk_actions, bulk_run
 from tasks_app.admin import audit, resolving
 from tasks_app.admin.actions import Action
-from tasks_app.admin.bulk_shown import PAGE, exactly
-from tasks_app.admin.counting import EXACT_LIMIT
+from tasks_app.admin.bulk_shown import PAGE, exactly, in_words
 from tasks_app.admin.filters import ListState
 from tasks_app.admin.guard import acting_user, render
 from tasks_app.admin.resolving import Asked, Resolved
 from tasks_app.admin.rows import list_address
-from tasks_app.admin.words import number, status_look, tasks_counted
+from tasks_app.admin.words import number, status_look
 from tasks_app.bulk_actions import AskedAlready, Wanted
 from tasks_app.selection import Selection
 from tasks_app.states import TaskStatus
@@ -32,7 +31,7 @@ COUNT_MILLISECONDS: Final = 3_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an action on all that match would do: how many in each status; `exact` False when they are too many to count."""
+    """What an action on all that match would do: how many in each status; `exact` False when they could not be counted in time (there are no counts then)."""
 
     selection: Selection
     counts: dict[TaskStatus, int]
@@ -70,7 +69,7 @@ def ask_for_all(request: HttpRequest, action: Action, state: ListState) -> HttpR
         for problem in resolved.problems:
             messages.error(request, str(problem))
         return back
-    if plan is None or not plan.total:
+    if plan is None or (plan.exact and not plan.total):
         messages.warning(request, _("None of the tasks that match can be changed by this."))
         return back
     return _hand_in(request, action, state, plan, action_id) if confirmed else _confirmation(request, action, state, plan, asked_at)
@@ -126,7 +125,7 @@ async def _plan(action: Action, asked: Asked, asked_at: datetime) -> tuple[Resol
         # Their ends are not asked for: it would mean to read every document.
         counts = await bulk.count(db, replace(selection, ended_before=None), max_milliseconds=COUNT_MILLISECONDS)
     except ExecutionTimeout:
-        return resolved, Plan(selection, {min(selection.statuses): EXACT_LIMIT}, exact=False)
+        return resolved, Plan(selection, {}, exact=False)
     return resolved, Plan(selection, counts)
 
 
@@ -139,13 +138,13 @@ async def _create(wanted: Wanted, action_id: str) -> None:
 
 
 def _confirmation(request: HttpRequest, action: Action, state: ListState, plan: Plan, asked_at: datetime) -> HttpResponse:
-    counted = tasks_counted(plan.total) if plan.exact else _("more than %(count)s") % {"count": tasks_counted(plan.total)}
+    counted = in_words(plan.total, plan.exact)
     context = {
         "title": _("%(action)s: %(count)s") % {"action": action.word, "count": counted},
         "action": action,
         "counted": counted,
         "asked": int(asked_at.timestamp() * 1000),
-        "counts": [(status_look(status), number(count)) for status, count in plan.counts.items()] if plan.exact else [],
+        "counts": [(status_look(status), number(count)) for status, count in plan.counts.items()],
         "filter": state.text(),
         "state": state.query_string(),
         "selected_url": reverse("admin:tasks_app_backgroundtask_selected"),

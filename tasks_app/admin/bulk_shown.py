@@ -45,13 +45,18 @@ class Shown:
 
 
 def exactly(count: int, exact: bool) -> str:
-    """Return a number; one that is only known to be larger has a plus."""
-    return number(count) if exact else f"{number(count)}+"
+    """Return a number; a question mark for one that could not be counted."""
+    return number(count) if exact else audit.NOT_COUNTED
+
+
+def in_words(count: int, exact: bool) -> str:
+    """Return how many tasks an action is to be about, in words."""
+    return tasks_counted(count) if exact else _("an unknown number of tasks")
 
 
 def tasks_expected(document: Mapping[str, Any]) -> str:
     """Return how many tasks an action was to be about, in words."""
-    return tasks_counted(document["expected"]) if document["expectedExact"] else _("more than %(count)s") % {"count": tasks_counted(document["expected"])}
+    return in_words(document["expected"], document["expectedExact"])
 
 
 def shown(document: Mapping[str, Any], workers: int) -> Shown:
@@ -79,7 +84,7 @@ def shown(document: Mapping[str, Any], workers: int) -> Shown:
         seen=number(seen),
         changed=number(changed),
         unchanged=number(seen - changed) if seen > changed else "",
-        percentage=100 if done else min(99, 100 * seen // max(expected, 1)),
+        percentage=100 if done else min(99, 100 * seen // max(expected, 1)) if document["expectedExact"] else 0,
         created_at=document["createdAt"],
         started_at=started,
         ended_at=ended,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.messages import get_messages
+from pymongo.errors import ExecutionTimeout
 
 from ainoval import mongo
 from ainoval.ids import new_id
@@ -72,6 +73,25 @@ def test_when_confirmed_it_is_handed_to_the_workers_and_leads_to_its_page(client
     for shown in ("Waiting for a worker", "0 of 120", "No worker is running; it begins when one is started.", "status:queued", "flooded", "olga"):
         assert shown in page
     assert statuses() == {"QUEUED": 120}
+
+
+def test_a_number_that_could_not_be_counted_in_time_is_not_made_up(client: Any, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filter that few fit takes as long as one that all fit: that the count was given up says nothing about the number."""
+
+    async def too_slow(*_: Any, **__: Any) -> dict[TaskStatus, int]:
+        raise ExecutionTimeout("operation exceeded time limit", 50)
+
+    [task] = many(1, TaskStatus.FAILED, errorInfo={"code": "rare"}, completedAt=stored.now())
+    monkeypatch.setattr(bulk, "count", too_slow)
+    page = ask(client, "delete", "error=rare").content.decode()
+    assert "10000" not in page and "Yes, Delete: an unknown number of tasks" in page
+    address = ask(client, "delete", "error=rare", confirmed="yes", reason="r")["Location"]
+    page = client.get(address).content.decode()
+    assert "10,000" not in page and "0 of ?" in page and 'value="0"' in page
+    mongo.sync_database()[TASKS].update_one({"_id": task}, {"$set": {"bulkActions": [the_action()["_id"]]}})
+    assert "(all that match: ?)" in client.get(f"{LIST}{task}/").content.decode()
+    bulk_run.run(the_action()["_id"])
+    assert statuses() == {} and "1 of ?" in client.get(address).content.decode()
 
 
 def test_what_has_come_since_the_number_was_named_is_left_alone(client: Any, store: Store, read: Any) -> None:
