@@ -8,7 +8,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from ainoval.logs import get_logger
 from tasks_app import families, lifecycle, registry, states, tally
-from tasks_app.conf import task_settings
+from tasks_app.conf import MAX_LOSSES, task_settings
 from tasks_app.documents import CLAIM_ORDER, LANES, LEASED_STATUS, TASKS, WORKERS
 from tasks_app.states import TaskStatus
 
@@ -126,20 +126,31 @@ async def recover_worker(db: AsyncDatabase[Json], owner: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A task whose lease has run out, as it was read: for showing, not for deciding."""
+    """A task whose lease has run out, as it was read: for showing, not for deciding.
+
+    Attributes:
+        ends: Whether a recovery ends it, and does not run it again.
+    """
 
     task_id: str
     task_type: str
     status: str
     owner: str
+    parent_id: str | None = None
+    ends: bool = False
 
 
 async def find_lost(db: AsyncDatabase[Json], *, expired_for_seconds: float = 0.0, limit: int = 1_000) -> list[Lost]:
     """Return tasks that a recovery would take up now."""
     query = lifecycle.recover({}, run_once_types=[], retention_seconds=0, expired_for_seconds=expired_for_seconds).filter
-    fields = {"taskType": 1, "status": 1, "lease.owner": 1}
+    fields = {"taskType": 1, "status": 1, "lease.owner": 1, "parentId": 1, "crashCount": 1}
     cursor = db[TASKS].find(query, fields, hint="active").limit(limit)
-    return [Lost(doc["_id"], doc["taskType"], doc["status"], doc["lease"]["owner"]) async for doc in cursor]
+    run_once = registry.run_once_types()
+
+    def ends(doc: Json) -> bool:
+        return doc["status"] == TaskStatus.CANCELLING or doc["taskType"] in run_once or doc.get("crashCount", 0) + 1 >= MAX_LOSSES
+
+    return [Lost(doc["_id"], doc["taskType"], doc["status"], doc["lease"]["owner"], doc.get("parentId"), ends(doc)) async for doc in cursor]
 
 
 async def purge(db: AsyncDatabase[Json], task_ids: list[str], scope: Json | None = None) -> int:

@@ -27,7 +27,7 @@ class Damage:
     Attributes:
         lost: Tasks whose worker is lost, by status.
         owners: How many of them each lost worker held.
-        finished_batches: Batches that could end, for all of their tasks have.
+        finished_batches: Batches that end, for all of their tasks have ended, or do so by the recovery.
         orphaned_batches: Ended batches that have tasks waiting to run.
     """
 
@@ -47,13 +47,13 @@ class Recovered:
     orphaned_batches: int = 0
 
 
-async def preview(db: AsyncDatabase[Json], *, expired_for_seconds: float) -> Damage:
+async def preview(db: AsyncDatabase[Json], *, expired_for_seconds: float, mark_failed: bool) -> Damage:
     """Return what `recover` would find, changing nothing."""
     lost = await maintenance.find_lost(db, expired_for_seconds=expired_for_seconds, limit=PREVIEW_LIMIT)
     return Damage(
         dict(Counter(task.status for task in lost)),
         dict(Counter(task.owner for task in lost)),
-        await _finished_batches(db),
+        await _finished_batches(db, lost, mark_failed=mark_failed),
         await _orphaned_batches(db),
     )
 
@@ -80,14 +80,19 @@ async def recover(db: AsyncDatabase[Json], *, expired_for_seconds: float, mark_f
     return done
 
 
-async def _finished_batches(db: AsyncDatabase[Json]) -> int:
+async def _finished_batches(db: AsyncDatabase[Json], lost: list[maintenance.Lost], *, mark_failed: bool) -> int:
     awaiting = {"status": LEASED_STATUS, "lease.owner": None, "children.total": {"$exists": True}}
-    totals = {parent["_id"]: parent["children"]["total"] async for parent in db[TASKS].find(awaiting, {"children.total": 1}, hint="active")}
+    parents = {parent["_id"]: parent async for parent in db[TASKS].find(awaiting, {"children.total": 1, "status": 1}, hint="active")}
+    recovered, ending = Counter(task.parent_id for task in lost), Counter(task.parent_id for task in lost if mark_failed or task.ends)
     count = 0
-    ids = sorted(totals)
+    ids = sorted(parents)
     for start in range(0, len(ids), GROUP):
-        counts = await families.count_children(db, ids[start : start + GROUP])
-        count += sum(each.ended == each.total >= totals[parent_id] for parent_id, each in counts.items())
+        for parent_id, each in (await families.count_children(db, ids[start : start + GROUP])).items():
+            if parents[parent_id]["status"] == TaskStatus.CANCELLING:  # what waits is cancelled, and so is what goes back to the queue
+                ended = each.ended + recovered[parent_id] + sum(each.by_status.get(status, 0) for status in states.WAITING)
+            else:
+                ended = each.ended + ending[parent_id]
+            count += ended == each.total >= parents[parent_id]["children"]["total"]
     return count
 
 

@@ -1,5 +1,7 @@
 """`manage.py recover_tasks`."""
 
+import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -74,6 +76,26 @@ def test_a_dry_run_says_all_of_it_and_changes_nothing(run: Run, store: Store) ->
     )
     assert "host:cluster:worker: 1 task" in printed
     assert store.all() == before
+
+
+@pytest.mark.parametrize(
+    ("batch", "children", "losses", "options"),
+    [
+        (S.RUNNING, [S.RUNNING, S.COMPLETED], 0, ("--mark-failed",)),
+        (S.RUNNING, [S.RUNNING, S.COMPLETED], 2, ()),
+        (S.RUNNING, [S.RUNNING, S.COMPLETED], 0, ()),
+        (S.CANCELLING, [S.CANCELLING, S.COMPLETED], 0, ()),
+        (S.CANCELLING, [S.RUNNING, S.QUEUED, S.RETRYING], 0, ()),
+    ],
+)
+def test_a_dry_run_counts_the_batches_that_end_with_their_lost_tasks(
+    batch: S, children: list[S], losses: int, options: tuple[str, ...], run: Run, store: Store
+) -> None:
+    store.batch(children, status=batch)
+    mongo.sync_database()[TASKS].update_many({"lease": {"$exists": True}}, [{"$set": {"lease.expiresAt": "$createdAt", "crashCount": losses}}])
+    time.sleep(0.01)
+    ended = [re.search(r"end(?:ed)? (\d+) batch", run("recover_tasks", *options, *dry)) for dry in (("--dry-run",), ())]
+    assert ended[0] and ended[1] and ended[0][1] == ended[1][1]
 
 
 def test_a_dry_run_says_that_what_was_being_cancelled_is_not_marked_failed(run: Run, store: Store) -> None:

@@ -40,7 +40,7 @@ class Command(ProjectCommand):
         seconds = options["older_than"].total_seconds()
 
         async def preview() -> Damage:
-            return await recovery.preview(mongo.database(), expired_for_seconds=seconds)
+            return await recovery.preview(mongo.database(), expired_for_seconds=seconds, mark_failed=options["mark_failed"])
 
         async def recover() -> Recovered:
             return await recovery.recover(mongo.database(), expired_for_seconds=seconds, mark_failed=options["mark_failed"])
