@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import time
 from collections import deque
@@ -33,9 +34,14 @@ class LogReader:
 
     def complaints(self) -> list[str]:
         """Return the new warnings and errors; one that repeats itself (of one task type, with one code) is quiet for ten seconds."""
-        with self.path.open("rb") as file:
-            file.seek(self._offset)
-            new = file.read()
+        try:
+            with self.path.open("rb") as file:
+                if file.seek(0, os.SEEK_END) < self._offset:
+                    self._offset = 0  # somebody has emptied it
+                file.seek(self._offset)
+                new = file.read()
+        except FileNotFoundError:
+            return []  # somebody has deleted it: the child works on
         whole = new[: new.rfind(b"\n") + 1]
         self._offset += len(whole)
         found = []
@@ -46,8 +52,11 @@ class LogReader:
 
     def tail(self, lines: int) -> list[str]:
         """Return the last lines of the log."""
-        with self.path.open(encoding="utf-8", errors="replace") as file:
-            return [line.rstrip() for line in deque(file, lines)]
+        try:
+            with self.path.open(encoding="utf-8", errors="replace") as file:
+                return [line.rstrip() for line in deque(file, lines)]
+        except FileNotFoundError:
+            return []
 
     def _is_news(self, complaint: str) -> bool:
         kind, now = complaint.split("=")[0] + "".join(_KIND.findall(complaint)), time.monotonic()

@@ -33,3 +33,13 @@ def test_failures_of_several_task_types_are_each_shown_and_repeats_are_not(tmp_p
     log.write_text("\n".join(lines) + "\n")
     shown = LogReader(log, 0).complaints()
     assert [complaint.partition(" code=")[2] for complaint in shown] == ["x task_type=A", "x task_type=B", "y task_type=A"]
+
+
+def test_a_log_that_somebody_empties_is_read_anew_and_a_deleted_one_ends_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text(f"{FAILED} code=x task_type=A\n" * 9)
+    reader = LogReader(log, log.stat().st_size)
+    log.write_text(f"{FAILED} code=y task_type=B\n")
+    assert len(reader.complaints()) == 1
+    log.unlink()
+    assert reader.complaints() == reader.tail(12) == []
