@@ -336,7 +336,8 @@ async def delete(task_id: str) -> int:
     task = await queries.get(task_id, user_id=None)
     if task.get("parentId"):
         raise InvalidTransition("A task of a batch is deleted with its batch.", code="delete_the_parent")
-    await _end_children(db, task_id)
+    if TaskStatus(task["status"]).is_terminal:
+        await _end_children(db, task_id)
     deleted = await maintenance.purge(db, [task_id])
     if not deleted:
         raise InvalidTransition(f"A task that is {task['status']} cannot be deleted: cancel it first.", code="not_ended")

@@ -119,7 +119,7 @@ class ManyTasksCommand(ProjectCommand):
         return await self.act(mongo.database(), chosen)
 
     def _confirmed(self, sentence: str) -> bool:
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():  # None: it was closed
             raise CommandError(f"{sentence} There is no terminal to ask on: add --yes to do it, or --dry-run to only look.")
         self.stdout.write(sentence)
         self.stdout.flush()

@@ -146,6 +146,13 @@ def test_a_batch_is_not_deleted_away_from_tasks_that_have_not_ended(client: Any,
     assert mongo.sync_database()[TASKS].count_documents({}) == 0
 
 
+def test_a_batch_that_has_not_ended_is_to_be_cancelled_first(client: Any, store: Store, read: Any) -> None:
+    batch = store(TaskStatus.RUNNING, task_type="BATCH_GENERATE_SUMMARY")
+    child = store(TaskStatus.RUNNING, parent_id=batch["_id"])
+    assert said(client.post(page_of(batch, "delete"))) == [("error", "The task has not ended: cancel it first.")]
+    assert [read(task["_id"])["status"] for task in (batch, child)] == ["RUNNING", "RUNNING"]
+
+
 def test_a_task_of_a_type_that_is_gone_cannot_be_requeued(client: Any, store: Store, read: Any) -> None:
     task = store(TaskStatus.FAILED, task_type="NO_LONGER_HERE")
     assert "This server does not know the task type." in client.get(page_of(task)).content.decode()
