@@ -271,5 +271,5 @@ class TaskExecutable(Generic[P, R]):
         raise ApplyRefused("Results of this task type are not applied: they are in the novel already.", code="not_applicable")
 
     def collect(self, parameters: P, children: Sequence[ChildOutcome]) -> R:
-        """Make a batch's result when all children have ended."""
+        """Make a batch's result when all children have ended: in a thread, within thirty seconds."""
         raise NotImplementedError(f"{type(self).__name__} fans out and has no collect()")
